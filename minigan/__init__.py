@@ -1,0 +1,38 @@
+"""minigan: reverse-mode automatic differentiation on NumPy and CuPy, and the GAN family on top.
+
+    import minigan as mg
+
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    (g,) = mg.grad((x * x).sum(), x, create_graph=True)   # a gradient ...
+    (h,) = mg.grad((g * g).sum(), x)                      # ... that can be differentiated again
+
+Ops live in `minigan.ops` and are all reachable here; networks in `minigan.nn`, optimisers in
+`minigan.optim`, the gradient checker in `minigan.testing`.
+"""
+
+from minigan._version import __version__
+from minigan.autograd import backward, grad
+from minigan.backend import (
+    Generator,
+    current_device,
+    default_generator,
+    device,
+    gpu_status,
+    manual_seed,
+    set_default_device,
+    synchronize,
+)
+from minigan.errors import DeviceError, GraphError, ShapeError, VersionError
+from minigan.op import enable_grad, explain, fused, is_grad_enabled, no_grad, op, trace
+from minigan.ops import *
+from minigan.tensor import Tensor, as_tensor, from_dlpack, tensor
+
+_LAZY = ("losses", "nn", "optim", "penalties", "testing")  # imported at their first use
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAZY:
+        import importlib
+
+        return importlib.import_module(f"minigan.{name}")
+    raise AttributeError(f"module 'minigan' has no attribute {name!r}")

@@ -1,0 +1,106 @@
+"""Activations: the nonlinearities of networks, stable for arguments of any size.
+
+relu and leaky_relu take the derivative of the negative side at 0, as PyTorch does. Formulas are
+written with real comparisons, so that the complex step passes through them.
+"""
+
+from __future__ import annotations
+
+import math
+
+from minigan.backend import xp_of
+from minigan.backend.special import erf as _erf_kernel
+from minigan.op import op
+from minigan.ops.elementwise import exp, square, tanh, where
+from minigan.tensor import Tensor
+
+
+@op(elementwise=True)
+def relu(x):
+    """max(x, 0); derivative 0 at 0."""
+    xp = xp_of(x)
+    return xp.where(x.real > 0, x, 0) if x.dtype.kind == "c" else xp.maximum(x, 0)
+
+
+@op(elementwise=True)
+def leaky_relu(x, *, negative_slope=0.01):
+    """x where x > 0, else negative_slope * x."""
+    return xp_of(x).where(x.real > 0, x, x * float(negative_slope))
+
+
+@op(elementwise=True)
+def elu(x, *, alpha=1.0):
+    """x where x > 0, else alpha (e^x - 1). Clevert et al. 2016."""
+    xp = xp_of(x)
+    return xp.where(x.real > 0, x, float(alpha) * xp.expm1(xp.where(x.real > 0, 0, x)))
+
+
+relu.vjp(x=lambda g, out: where(out > 0, g, 0.0))
+leaky_relu.vjp(x=lambda g, x, negative_slope: where(x > 0, g, g * float(negative_slope)))
+elu.vjp(x=lambda g, x, out, alpha: where(x > 0, g, g * (out + float(alpha))))
+
+
+@op(elementwise=True)
+def sigmoid(x):
+    """1 / (1 + e^-x), computed from e^-|x| so that nothing overflows."""
+    xp = xp_of(x)
+    small = xp.exp(_minus_abs(x))  # in (0, 1]
+    return xp.where(x.real >= 0, 1, small) / (1 + small)
+
+
+@op(elementwise=True)
+def softplus(x):
+    """log(1 + e^x) = max(x, 0) + log1p(e^-|x|): exact at both ends."""
+    xp = xp_of(x)
+    return xp.where(x.real > 0, x, 0) + xp.log1p(xp.exp(_minus_abs(x)))
+
+
+@op(elementwise=True)
+def log_sigmoid(x):
+    """log(1 / (1 + e^-x)) = min(x, 0) - log1p(e^-|x|)."""
+    xp = xp_of(x)
+    return xp.where(x.real < 0, x, 0) - xp.log1p(xp.exp(_minus_abs(x)))
+
+
+def _minus_abs(x):
+    xp = xp_of(x)
+    return xp.where(x.real > 0, -x, x)
+
+
+sigmoid.vjp(x=lambda g, out: g * (out * (1.0 - out)))
+softplus.vjp(x=lambda g, x: g * sigmoid(x))
+log_sigmoid.vjp(x=lambda g, x: g * sigmoid(-x))
+
+
+@op(elementwise=True)
+def silu(x):
+    """x sigmoid(x), also called swish. Elfwing et al. 2018."""
+    return x * sigmoid.kernel(x)
+
+
+@op(elementwise=True)
+def erf(x):
+    """The error function, 2/sqrt(pi) times the integral of e^(-t^2) from 0 to x."""
+    return _erf_kernel(x)
+
+
+silu.vjp(x=lambda g, x: g * _silu_slope(x, sigmoid(x)))
+erf.vjp(x=lambda g, x: g * (exp(-square(x)) * (2.0 / math.sqrt(math.pi))))
+
+
+def _silu_slope(x: Tensor, s: Tensor) -> Tensor:
+    return s + x * (s * (1.0 - s))
+
+
+def gelu(x: Tensor, *, approximate: str = "none") -> Tensor:
+    """x Phi(x), with Phi the normal distribution function. Hendrycks and Gimpel 2016.
+
+    `approximate="tanh"` takes their 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), many times
+    faster here.
+    """
+    if approximate == "none":
+        return x * (0.5 * (1.0 + erf(x * math.sqrt(0.5))))
+    if approximate == "tanh":
+        inner = math.sqrt(2.0 / math.pi) * (x + 0.044715 * (x * square(x)))
+        return 0.5 * x * (1.0 + tanh(inner))
+    raise ValueError(f"gelu: approximate is {approximate!r}: use 'none' or 'tanh'")
