@@ -107,18 +107,16 @@ def _visit(
     node: Node, g: Tensor, path: set[Node], pending: dict[Node, Tensor], create_graph: bool
 ) -> None:
     """Turn the gradient of one result into gradients of its arguments, and add them up."""
-    wanted = [i for i, p in enumerate(node.parents) if p is not None and p in path]
-    if not wanted:
-        return
+    op, parents = node.op, node.parents
+    wanted = [i for i, parent in enumerate(parents) if parent in path]
     if node.stamps is not None:
         _check_versions(node)
-    if type(node.op) is FusedOp:
-        gradients = _fused_gradients(node, g, wanted, create_graph)
-    else:
-        gradients = [_apply_rule(node, g, i, create_graph) for i in wanted]
-    for i, new in zip(wanted, gradients, strict=True):
-        parent = node.parents[i]
-        new = _fit(node.op, i, new, parent)
+    fused = _fused_gradients(node, g, wanted, create_graph) if type(op) is FusedOp else None
+    for i in wanted:
+        new = fused[i] if fused else _apply_rule(node, g, i, create_graph)
+        parent = parents[i]
+        if type(new) is not Tensor or new.data.shape != parent.shape or new.dtype != parent.dtype:
+            new = _fit(op, i, new, parent)
         former = pending.get(parent)
         pending[parent] = new if former is None else former + new
 
@@ -159,31 +157,37 @@ def _between(roots: Iterable[Node], targets: set[Node]) -> set[Node]:
 
 
 def _apply_rule(node: Node, g: Tensor, position: int, create_graph: bool) -> Tensor:
-    """Call the rule of one argument with exactly what its signature asks for."""
-    rule = node.op.rule_of(position)
-    asked = [_fetch(node, need, position, create_graph) for need in rule.needs]
-    return rule.function(g, *asked)
+    """Call the rule of one argument with exactly what its signature asks for.
+
+    Kept arrays are wrapped anew; where the graph grows on, on the nodes that they came from.
+    """
+    function, needs = node.op.rule_of(position)
+    asked = [g]
+    for kind, key in needs:
+        if kind == "arg":
+            asked.append(_rewrap(node, key, create_graph))
+        elif kind == "out":
+            asked.append(wrap(node.out, node if create_graph else None))
+        elif kind == "attr":
+            asked.append(node.attrs[key])
+        else:
+            asked.append(_fetch(node, kind, key, position, create_graph))
+    return function(*asked)
 
 
-def _fetch(node: Node, need: tuple, position: int, create_graph: bool) -> Any:
-    """Look up one thing a rule asks for; arrays are wrapped anew, on the graph if it grows on."""
-    kind, key = need
-    if kind == "arg":
-        return _rewrap(node, key, create_graph)
-    if kind == "out":
-        return wrap(node.out, node if create_graph else None)
+def _fetch(node: Node, kind: str, key: Any, position: int, create_graph: bool) -> Any:
+    """Look up the less common things that a rule may ask for."""
     if kind == "shape":
         return node.shapes[key]
-    if kind == "attr":
-        return node.attrs[key]
-    if kind == "index":
-        return position
     if kind == "shapes":
         return node.shapes
+    if kind == "index":
+        return position
     return [_rewrap(node, i, create_graph) for i in range(len(node.kept))]
 
 
 def _rewrap(node: Node, position: int, create_graph: bool) -> Any:
+    """Argument `position` as it was given: a Tensor for an array; numbers and None as they are."""
     value = node.kept[position]
     if is_array(value):
         return wrap(value, node.parents[position] if create_graph else None)
@@ -192,20 +196,22 @@ def _rewrap(node: Node, position: int, create_graph: bool) -> Any:
 
 def _fused_gradients(
     node: Node, g: Tensor, wanted: list[int], create_graph: bool
-) -> Sequence[Tensor]:
+) -> dict[int, Tensor]:
     """First derivative by the kernel; one to be differentiated again by the definition."""
-    if not create_graph and node.op.kernel_backward is not None:
+    op = node.op
+    if not create_graph and op.kernel_backward is not None:
         needs = tuple(i in wanted for i in range(len(node.parents)))
-        arrays = node.op.kernel_backward(g.data, needs, node.stash, *node.kept, **node.attrs)
-        return [_wrap_or_refuse(arrays[i]) for i in wanted]
-    # The arguments may depend on one another: fresh nodes in front of them make the derivatives
-    # partial ones.
+        arrays = op.kernel_backward(g.data, needs, node.stash, *node.kept, **node.attrs)
+        return {i: wrap(arrays[i]) if is_array(arrays[i]) else arrays[i] for i in wanted}
+    # The arguments may depend on one another: nodes of their own in front of them make the
+    # derivatives partial ones.
     with recording(True):
         fronts = [_rewrap(node, i, create_graph) for i in range(len(node.kept))]
         fronts = [_front(x) if i in wanted else x for i, x in enumerate(fronts)]
-        again = node.op.definition(*fronts, **node.attrs)
+        again = op.definition(*fronts, **node.attrs)
     inputs = [fronts[i] for i in wanted]
-    return grad(again, inputs, g, create_graph=create_graph, retain_graph=True, allow_unused=True)
+    gradients = grad(again, inputs, g, create_graph=create_graph, retain_graph=True)
+    return dict(zip(wanted, gradients, strict=True))
 
 
 def _front(x: Tensor) -> Tensor:
@@ -226,24 +232,22 @@ def _wrap_or_refuse(array: Any) -> Any:
 
 
 def _fit(op: Op, position: int, g: Any, parent: Node) -> Tensor:
-    """Check that a rule returned the argument's shape and dtype; sum what was broadcast."""
+    """Sum a gradient of an elementwise op to the argument's shape; refuse any other misfit."""
     if not isinstance(g, Tensor):
         raise GraphError(f"{_rule_name(op, position)} returned {type(g).__name__}, not a Tensor")
-    data = g.data
-    if data.shape != parent.shape:
-        if not op.elementwise:
-            raise ShapeError(
-                f"{_rule_name(op, position)} returned a gradient of shape {g.shape}, "
-                f"the argument has {parent.shape}"
-            )
-        g = g.sum_to(parent.shape)
-    if data.dtype != parent.dtype:
-        if not op.elementwise:
-            raise TypeError(
-                f"{_rule_name(op, position)} returned a gradient of dtype {g.dtype}, "
-                f"the argument has {parent.dtype}"
-            )
-        g = g.astype(parent.dtype)
+    if op.elementwise:
+        g = g if g.shape == parent.shape else g.sum_to(parent.shape)
+        return g if g.dtype == parent.dtype else g.astype(parent.dtype)
+    if g.shape != parent.shape:
+        raise ShapeError(
+            f"{_rule_name(op, position)} returned a gradient of shape {g.shape}, "
+            f"the argument has {parent.shape}"
+        )
+    if g.dtype != parent.dtype:
+        raise TypeError(
+            f"{_rule_name(op, position)} returned a gradient of dtype {g.dtype}, "
+            f"the argument has {parent.dtype}"
+        )
     return g
 
 

@@ -322,11 +322,14 @@ def test_hooks_see_and_replace_gradients_and_can_be_removed():
 
 
 def test_no_grad_is_restored_when_an_exception_passes():
-    with pytest.raises(ZeroDivisionError), mg.no_grad():
+    def fail():
         assert not mg.is_grad_enabled()
         with mg.enable_grad():
             assert mg.is_grad_enabled()
         raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), mg.no_grad():
+        fail()
     assert mg.is_grad_enabled()
 
 

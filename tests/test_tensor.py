@@ -188,7 +188,11 @@ class TestAssign:
             assert part in str(caught.value)
 
     def test_a_change_through_a_view_or_detached_twin_is_seen(self):
-        for alias in (lambda w: w.detach(), lambda w: w.detach().reshape(4), lambda w: w.detach().T):
+        for alias in (
+            lambda w: w.detach(),
+            lambda w: w.detach().reshape(4),
+            lambda w: w.detach().T,
+        ):
             w = mg.ones(2, 2, requires_grad=True)
             y = (w * w).sum()
             view = alias(w)
