@@ -12,6 +12,7 @@ from minigan.ops.activations import (
     silu,
     softplus,
 )
+from minigan.ops.conv import conv2d, conv2d_weight, conv_transpose2d
 from minigan.ops.creation import (
     arange,
     full,
@@ -63,6 +64,12 @@ from minigan.ops.elementwise import (
     where,
 )
 from minigan.ops.indexing import concatenate, getitem, repeat, scatter, split, stack, tile
+from minigan.ops.linalg import (
+    power_iteration,
+    singular_values,
+    svd,
+    top_singular_triple,
+)
 from minigan.ops.linear import (
     broadcast_to,
     cumsum,
@@ -82,6 +89,19 @@ from minigan.ops.linear import (
     to,
     transpose,
 )
+from minigan.ops.normalization import (
+    adain,
+    adain_scale_shift,
+    batch_norm,
+    batch_norm_inference,
+    batch_statistics,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    normalize,
+    pixel_norm,
+)
+from minigan.ops.padding import crop, pad
 from minigan.ops.reductions import (
     all,
     any,
@@ -94,6 +114,14 @@ from minigan.ops.reductions import (
     softmax,
     std,
     var,
+)
+from minigan.ops.resampling import (
+    avg_pool2d,
+    max_pool2d,
+    pixel_shuffle,
+    pixel_unshuffle,
+    sum_pool,
+    upsample,
 )
 
 # Every op and composed function above; the files they come from stay out of `minigan`'s own names.
