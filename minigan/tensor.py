@@ -13,6 +13,7 @@ so a derivative that kept one can rely on it.
 from __future__ import annotations
 
 import copy
+import numbers
 from collections.abc import Callable
 from typing import Any
 
@@ -170,13 +171,22 @@ class Tensor:
             maker = "" if self.is_leaf else f" of {self.node.op.name}"
             raise GraphError(f"assign_ on a recorded result{maker}: only leaves change in place")
         value = value.data if isinstance(value, Tensor) else value
-        if np.ndim(value) and value.shape != self.shape:
-            raise ShapeError(f"assign_: the value has shape {value.shape}, the tensor {self.shape}")
-        if getattr(value, "dtype", self.dtype).kind == "c" and self.dtype.kind != "c":
-            raise TypeError(f"assign_: a complex value does not fit into {self.dtype}")
+        if not isinstance(value, numbers.Number):
+            value = self._fitting(value)
         self.data[...] = value
         self._version[0] += 1
         return self
+
+    def _fitting(self, value: Any) -> Any:
+        """An array for `assign_`: of this shape, on this device, and not complex for a real one."""
+        backend = backend_of(self.data)
+        if type(value) is not backend.array_type:
+            value = backend.asarray(_to_array(value, None))
+        if value.ndim and value.shape != self.shape:
+            raise ShapeError(f"assign_: the value has shape {value.shape}, the tensor {self.shape}")
+        if value.dtype.kind == "c" and self.dtype.kind != "c":
+            raise TypeError(f"assign_: a complex value does not fit into {self.dtype}")
+        return value
 
     def rebind_(self, array: Any) -> Tensor:
         """Let this leaf stand on another array (another device or dtype); its `.grad` is dropped.

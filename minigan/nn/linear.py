@@ -1,0 +1,77 @@
+"""Layers that multiply by a matrix or look up its rows.
+
+Letters: N batch, I input features, O output features, V vocabulary, D embedding size.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minigan import ops
+from minigan.backend import backend_of
+from minigan.errors import ShapeError
+from minigan.nn import init
+from minigan.nn.module import Module
+from minigan.nn.parameter import Parameter
+from minigan.tensor import Tensor, as_tensor
+
+
+class Linear(Module):
+    """The affine map y = x W^T + b on the last axis: (..., I) -> (..., O).
+
+    `weight` is (O, I), `bias` (O,); both start uniform on +-1 / sqrt(I).
+    """
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = Parameter(np.zeros((out_features, in_features), np.float32))  # (O, I)
+        self.bias = Parameter(np.zeros(out_features, np.float32)) if bias else None  # (O,)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weight and bias anew."""
+        init_affine_(self.weight, self.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.ndim == 0 or x.shape[-1] != self.in_features:
+            raise ShapeError(f"{self!r} needs (..., {self.in_features}), got {tuple(x.shape)}")
+        y = ops.matmul(x, self.weight.T)  # (..., I) @ (I, O) -> (..., O)
+        return y if self.bias is None else y + self.bias
+
+    def extra_repr(self) -> str:
+        options = "" if self.bias is not None else ", bias=False"
+        return f"{self.in_features}, {self.out_features}{options}"
+
+
+class Embedding(Module):
+    """A table of vectors: integers (...) -> their rows (..., D); the table starts as N(0, 1)."""
+
+    def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.weight = Parameter(np.zeros((num_embeddings, embedding_dim), np.float32))  # (V, D)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the table anew."""
+        init.normal_(self.weight)
+
+    def forward(self, index: Any) -> Tensor:
+        index = as_tensor(index)
+        if index.dtype.kind not in "iu":
+            raise TypeError(f"{self!r} takes integers, got {index.dtype}")
+        rows = backend_of(self.weight.data).asarray(index.data)
+        return self.weight[rows]  # (...) -> (..., D)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_embeddings}, {self.embedding_dim}"
+
+
+def init_affine_(weight: Parameter, bias: Parameter | None) -> None:
+    """Draw weight and bias uniformly from +-1 / sqrt(fan_in): the default of PyTorch's layers."""
+    bound = 1.0 / math.sqrt(max(1, init.fans(weight)[0]))
+    init.uniform_(weight, -bound, bound)
+    if bias is not None:
+        init.uniform_(bias, -bound, bound)

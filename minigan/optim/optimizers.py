@@ -1,0 +1,264 @@
+"""Optimisers: how parameters move along their gradients.
+
+An optimiser is built from a list of parameters; `step()` moves those that have a gradient. The
+formulas and defaults are PyTorch's. Letters: p parameter, g its gradient, t the number of the
+step, counted from 1 for each parameter. Every product is taken with Python floats, so float32
+stays float32 whatever the type of a hyper-parameter, and everything happens on the parameter's
+device, with no wait for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from minigan.backend import backend_of, xp_of
+from minigan.tensor import Tensor
+
+Array = Any
+
+
+class Optimizer:
+    """The base: the list of parameters, the learning rate, and the state kept for each parameter.
+
+    A subclass names its state arrays in `slots` and writes `_update`. `lr` may be set at any time.
+    """
+
+    slots: tuple[str, ...] = ()
+
+    def __init__(self, params: Iterable[Tensor], lr: float, weight_decay: float) -> None:
+        self.params = _checked(params)
+        self.lr = _at_least_zero("lr", lr)
+        self.weight_decay = _at_least_zero("weight_decay", weight_decay)
+        self._steps = [0] * len(self.params)
+        self._state: list[dict[str, Array]] = [{} for _ in self.params]
+
+    @property
+    def lr(self) -> float:
+        """The learning rate, a Python float."""
+        return self._lr
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self._lr = _at_least_zero("lr", value)
+
+    def step(self) -> None:
+        """Move every parameter that has a gradient; the others, and their state, stay."""
+        for i, param in enumerate(self.params):
+            if param.grad is None:
+                continue
+            self._steps[i] += 1
+            grad, state = param.grad.data, self._state[i]
+            for name in self.slots:
+                if name not in state:
+                    state[name] = xp_of(grad).zeros_like(param.data)
+            param.assign_(self._update(param.data, self._decayed(param.data, grad), i))
+
+    def zero_grad(self) -> None:
+        """Drop the gradients, so that the next backward pass starts from nothing."""
+        for param in self.params:
+            param.grad = None
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Return the learning rate, step counts and state as one flat dictionary of arrays.
+
+        The keys are "lr", "step" (one count for each parameter) and, as "3.exp_avg", the state of
+        the parameter at that place in the list.
+        """
+        state = {"lr": np.array(self.lr), "step": np.array(self._steps)}
+        for i, kept in enumerate(self._state):
+            for name, array in kept.items():
+                state[f"{i}.{name}"] = np.array(backend_of(array).asnumpy(array))
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go back to a state that `state_dict` returned; raises ValueError if it does not fit."""
+        steps = np.asarray(state.get("step", []))
+        if "lr" not in state or steps.shape != (len(self.params),):
+            raise ValueError(
+                f"{type(self).__name__} of {len(self.params)} parameters cannot load a state of "
+                f"{steps.size}: build it from the same parameters"
+            )
+        loaded: list[dict[str, Array]] = [{} for _ in self.params]
+        for key in state:
+            if key not in ("lr", "step"):
+                i, name = self._place(key, np.shape(state[key]))
+                like = self.params[i].data
+                value = np.array(state[key], like.dtype)
+                loaded[i][name] = backend_of(like).asarray(value)
+        self.lr, self._steps, self._state = float(state["lr"]), steps.tolist(), loaded
+
+    def _place(self, key: str, shape: tuple[int, ...]) -> tuple[int, str]:
+        """Split a key like "3.exp_avg", or raise if it has no place here."""
+        number, _, name = key.partition(".")
+        if name not in self.slots or not number.isdigit() or int(number) >= len(self.params):
+            raise ValueError(f"{type(self).__name__} has no state {key!r}: it keeps {self.slots}")
+        if shape != self.params[int(number)].shape:
+            expected = self.params[int(number)].shape
+            raise ValueError(f"state {key!r} has shape {shape}, the parameter {expected}")
+        return int(number), name
+
+    def _decayed(self, p: Array, g: Array) -> Array:
+        """Return g + weight_decay p, the gradient with an L2 penalty."""
+        return g if self.weight_decay == 0.0 else g + self.weight_decay * p
+
+    def _update(self, p: Array, g: Array, i: int) -> Array:
+        """Return the new value of parameter i; advance its state in place."""
+        raise NotImplementedError(f"{type(self).__name__} has no _update(): define one")
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum (heavy ball or Nesterov's) if asked for.
+
+    b <- momentum b + g, starting at b = g; p <- p - lr b, or p - lr (g + momentum b) for Nesterov.
+    """
+
+    slots = ("momentum_buffer",)
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1e-3,
+        *,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr, weight_decay)
+        self.momentum, self.nesterov = _at_least_zero("momentum", momentum), nesterov
+        if nesterov and self.momentum == 0.0:
+            raise ValueError("nesterov=True needs a momentum > 0")
+        if self.momentum == 0.0:
+            self.slots = ()
+
+    def _update(self, p: Array, g: Array, i: int) -> Array:
+        if self.momentum == 0.0:
+            return p - self.lr * g
+        b = self._state[i]["momentum_buffer"]
+        b *= self.momentum
+        b += g
+        return p - self.lr * (g + self.momentum * b if self.nesterov else b)
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba 2014, arXiv:1412.6980), or AdamW with `decoupled=True`.
+
+    m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2;
+    p <- p - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
+
+    `weight_decay` adds weight_decay p to g; decoupled, p is multiplied by 1 - lr weight_decay
+    instead (Loshchilov and Hutter 2017, arXiv:1711.05101). GANs often use betas (0.5, 0.999) or
+    (0, 0.9).
+    """
+
+    slots = ("exp_avg", "exp_avg_sq")
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1e-3,
+        *,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        decoupled: bool = False,
+    ) -> None:
+        super().__init__(params, lr, weight_decay)
+        self.betas = _betas(betas)
+        self.eps, self.decoupled = _at_least_zero("eps", eps), decoupled
+
+    def _decayed(self, p: Array, g: Array) -> Array:
+        return g if self.decoupled else super()._decayed(p, g)
+
+    def _update(self, p: Array, g: Array, i: int) -> Array:
+        xp, (b1, b2), t = xp_of(p), self.betas, self._steps[i]
+        m, v = self._state[i]["exp_avg"], self._state[i]["exp_avg_sq"]
+        scratch = xp.multiply(g, 1.0 - b1, out=xp.empty_like(g))
+        m *= b1
+        m += scratch
+        xp.multiply(g, g, out=scratch)
+        scratch *= 1.0 - b2
+        v *= b2
+        v += scratch
+        xp.sqrt(v, out=scratch)
+        scratch *= (1.0 - b2**t) ** -0.5
+        scratch += self.eps  # sqrt(v / (1 - b2^t)) + eps
+        xp.divide(m, scratch, out=scratch)
+        scratch *= -self.lr / (1.0 - b1**t)
+        scratch += p * (1.0 - self.lr * self.weight_decay) if self._shrinks else p
+        return scratch
+
+    @property
+    def _shrinks(self) -> bool:
+        return self.decoupled and self.weight_decay > 0.0
+
+
+class RMSprop(Optimizer):
+    """Gradient descent with each component divided by its running root mean square.
+
+    v <- alpha v + (1 - alpha) g^2; d = g / (sqrt(v) + eps); p <- p - lr d. With momentum,
+    b <- momentum b + d and p <- p - lr b (Tieleman and Hinton 2012, lecture 6.5).
+    """
+
+    slots = ("square_avg", "momentum_buffer")
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1e-2,
+        *,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr, weight_decay)
+        self.alpha, self.eps = _at_least_zero("alpha", alpha), _at_least_zero("eps", eps)
+        self.momentum = _at_least_zero("momentum", momentum)
+        if self.momentum == 0.0:
+            self.slots = ("square_avg",)
+
+    def _update(self, p: Array, g: Array, i: int) -> Array:
+        state = self._state[i]
+        v = state["square_avg"]
+        v *= self.alpha
+        v += (1.0 - self.alpha) * g * g
+        d = g / (xp_of(p).sqrt(v) + self.eps)
+        if self.momentum == 0.0:
+            return p - self.lr * d
+        b = state["momentum_buffer"]
+        b *= self.momentum
+        b += d
+        return p - self.lr * b
+
+
+def _checked(params: Iterable[Tensor]) -> list[Tensor]:
+    """Return the parameters as a list, or raise if it is not one of distinct leaf tensors."""
+    if isinstance(params, Tensor):
+        raise TypeError("an optimiser takes a list of parameters: write [parameter]")
+    params = list(params)
+    if not params:
+        raise ValueError("an optimiser got no parameters: pass module.parameters() or a list")
+    for i, param in enumerate(params):
+        if not isinstance(param, Tensor) or not param.is_leaf:
+            kind = "the result of an op" if isinstance(param, Tensor) else type(param).__name__
+            raise TypeError(f"parameter {i} is {kind}: an optimiser moves leaf tensors")
+    if len({id(param) for param in params}) != len(params):
+        raise ValueError("a parameter is in the list twice: it would be moved twice a step")
+    return params
+
+
+def _at_least_zero(name: str, value: float) -> float:
+    value = float(value)
+    if not 0.0 <= value < float("inf"):
+        raise ValueError(f"{name} is {value}: it must be a number >= 0")
+    return value
+
+
+def _betas(betas: tuple[float, float]) -> tuple[float, float]:
+    b1, b2 = (float(b) for b in betas)
+    if not (0.0 <= b1 < 1.0 and 0.0 <= b2 < 1.0):
+        raise ValueError(f"betas are {betas}: each must be at least 0 and less than 1")
+    return b1, b2
