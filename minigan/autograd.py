@@ -361,5 +361,6 @@ def _owner(g: Tensor) -> int:
 
 
 def _writeable(array: Any) -> bool:
-    flags = array.flags
-    return getattr(flags, "writeable", True)
+    """Whether every element has a place of its own: a broadcast view has not, on any device."""
+    stretched = any(n > 1 and step == 0 for n, step in zip(array.shape, array.strides, strict=True))
+    return not stretched and getattr(array.flags, "writeable", True)

@@ -10,6 +10,8 @@ each argument half; `clip` passes the gradient at its bounds.
 
 from __future__ import annotations
 
+import math
+
 from minigan.backend import is_array, xp_of
 from minigan.op import op
 from minigan.tensor import Tensor
@@ -67,7 +69,7 @@ negative.vjp(x=lambda g: -g)
 square.vjp(x=lambda g, x: g * (2.0 * x))
 pow.vjp(
     a=lambda g, a, b: g * (b * pow(a, _one_less(b))),
-    b=lambda g, a, out: g * out * log(where(equal(a, 0.0), 1.0, a)),
+    b=lambda g, a, out: g * out * _log_of_base(a),
 )
 
 
@@ -76,6 +78,13 @@ def _one_less(b):
     if isinstance(b, Tensor):
         return where(equal(b, 0.0), 0.0, b - 1.0)
     return b - 1 if b else 0
+
+
+def _log_of_base(a):
+    """log a, but 0 where a = 0: the derivative of 0^b is taken as 0."""
+    if isinstance(a, Tensor):
+        return log(where(equal(a, 0.0), 1.0, a))
+    return math.log(a) if a > 0 else (0.0 if a == 0 else math.nan)
 
 
 # -- exponentials and roots -----------------------------------------------------------------------
