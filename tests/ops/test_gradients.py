@@ -1,0 +1,88 @@
+"""Every op, to second order, through the table of cases; and that the table misses none."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+
+import numpy as np
+import pytest
+
+import minigan.ops
+from minigan.op import OPS, Op, trace
+from minigan.tensor import Tensor
+from minigan.testing import median_error
+from minigan.testing.cases import CASES
+from minigan.testing.sweep import Row, run_op, select
+
+TABLE = select()
+MODULES = ("activations", "conv", "elementwise", "indexing", "linalg", "linear", "normalization",
+           "padding", "reductions", "resampling")  # fmt: skip
+UNRECORDED = {"batch_statistics"}  # returns arrays for running averages, by its definition
+
+
+@functools.cache
+def second_order(name: str) -> Row:
+    return run_op(name, TABLE[name], order=2)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_gradient_and_its_gradient(name):
+    row = second_order(name)
+    assert row.passed, row.message
+    assert row.relative_error < 1e-9
+    assert row.verdict == ("zero" if name == "sign" else "pass")
+
+
+def test_median_error_is_at_round_off():
+    assert median_error([second_order(name) for name in TABLE]) < 1e-10
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_gradient_in_float32(name):
+    row = run_op(name, TABLE[name], order=1, dtype="float32")
+    assert row.passed, row.message
+
+
+@pytest.mark.parametrize("name", ["tanh", "conv2d", "batch_norm", "matmul", "softmax", "norm"])
+def test_third_order(name):
+    row = run_op(name, TABLE[name][:2], order=3)
+    assert row.passed, row.message
+
+
+# -- completeness --------------------------------------------------------------------------------
+
+
+def ops_of_the_library() -> dict[str, Op]:
+    return {name: op for name, op in OPS.items() if op.__module__.startswith("minigan.ops.")}
+
+
+def test_every_differentiable_op_is_run_by_some_case():
+    seen: set[str] = set()
+    with trace(lambda name, out: seen.add(name)):
+        for case in CASES:
+            rng = np.random.default_rng(case.seed)
+            inputs = [make(rng) if callable(make) else make for make in case.inputs]
+            case.fn(*(Tensor(x) if isinstance(x, np.ndarray) else x for x in inputs))
+    assert {name for name, op in ops_of_the_library().items() if op.differentiable} <= seen
+
+
+def test_every_public_function_has_a_case():
+    public = set()
+    for module in MODULES:
+        owner = getattr(minigan.ops, module)
+        for name, value in vars(owner).items():
+            if name.startswith("_") or getattr(value, "__module__", None) != owner.__name__:
+                continue
+            exported = inspect.isfunction(value) and name in vars(minigan.ops)
+            if exported or (isinstance(value, Op) and value.differentiable):
+                public.add(name)
+    without_derivative = {op.name for op in OPS.values() if not op.differentiable}
+    assert len(public) > 80
+    assert not public - set(TABLE) - without_derivative - UNRECORDED
+
+
+def test_cases_of_one_op_differ():
+    for name, cases in TABLE.items():
+        keys = [(c.label, str([x for x in c.inputs if not callable(x)])) for c in cases]
+        assert len(cases) == 1 or len(keys) == len(cases), name
