@@ -290,7 +290,10 @@ class Op:
     def _bind(self, args: tuple, attrs: dict) -> tuple[tuple, dict]:
         """Fill in optional data arguments, and accept data by keyword too."""
         if len(args) > self.arity:
-            raise TypeError(f"{self.name} takes {self.arity} data arguments, got {len(args)}")
+            options = f"; options go by keyword: {', '.join(self.options)}" if self.options else ""
+            raise TypeError(
+                f"{self.name} takes its data {self.params} by position, got {len(args)}{options}"
+            )
         attrs, bound = dict(attrs), list(args)
         for name in self.params[len(args) :]:
             if name in attrs:
