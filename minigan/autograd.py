@@ -11,6 +11,7 @@ the gradient can be differentiated again; otherwise the very same rules run unre
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -85,10 +86,10 @@ def _walk(
     seeds: dict[Node, Tensor], targets: set[Node] | None, create_graph: bool, retain: bool
 ) -> dict[Node, Tensor]:
     """Carry the seeds down the graph; return the gradients of the targets (None: what is held)."""
-    path = _reachable(seeds) if targets is None else _between(seeds, targets)
-    pending, found = dict(seeds), {}
+    order = sorted(_reachable(seeds), key=_id) if targets is None else _between(seeds, targets)
+    path, pending, found = set(order), dict(seeds), {}
     with recording(create_graph):
-        for node in sorted(path, key=_id, reverse=True):
+        for node in reversed(order):  # children come first
             g = pending.pop(node, None)
             if g is None:
                 continue
@@ -107,22 +108,22 @@ def _visit(
     node: Node, g: Tensor, path: set[Node], pending: dict[Node, Tensor], create_graph: bool
 ) -> None:
     """Turn the gradient of one result into gradients of its arguments, and add them up."""
-    op, parents = node.op, node.parents
-    wanted = [i for i, parent in enumerate(parents) if parent in path]
+    op = node.op
     if node.stamps is not None:
         _check_versions(node)
-    fused = _fused_gradients(node, g, wanted, create_graph) if type(op) is FusedOp else None
-    for i in wanted:
+    fused = _fused_gradients(node, g, path, create_graph) if type(op) is FusedOp else None
+    for i, parent in enumerate(node.parents):
+        if parent not in path:  # nobody wants this gradient, or the argument has no node at all
+            continue
         new = fused[i] if fused else _apply_rule(node, g, i, create_graph)
-        parent = parents[i]
-        if type(new) is not Tensor or new.data.shape != parent.shape or new.dtype != parent.dtype:
+        array = new.data if type(new) is Tensor else None
+        if array is None or array.shape != parent.shape or array.dtype != parent.dtype:
             new = _fit(op, i, new, parent)
         former = pending.get(parent)
         pending[parent] = new if former is None else former + new
 
 
-def _id(node: Node) -> int:
-    return node.id
+_id = operator.attrgetter("id")
 
 
 def _reachable(roots: Iterable[Node], above: int = 0) -> set[Node]:
@@ -143,14 +144,16 @@ def _reachable(roots: Iterable[Node], above: int = 0) -> set[Node]:
     return seen
 
 
-def _between(roots: Iterable[Node], targets: set[Node]) -> set[Node]:
-    """Return the nodes on a path from the roots to the targets."""
-    reachable = _reachable(roots, above=min(map(_id, targets), default=0))
+def _between(roots: Iterable[Node], targets: set[Node]) -> list[Node]:
+    """Return the nodes on a path from the roots to the targets, by ascending id."""
+    reachable = _reachable(roots, above=min(map(_id, targets)))
     path: set[Node] = set()
+    order = []
     for node in sorted(reachable, key=_id):  # parents come first
-        if node in targets or any(parent in path for parent in node.parents):
+        if node in targets or not path.isdisjoint(node.parents):
             path.add(node)
-    return path
+            order.append(node)
+    return order
 
 
 # -- one node -------------------------------------------------------------------------------------
@@ -195,10 +198,11 @@ def _rewrap(node: Node, position: int, create_graph: bool) -> Any:
 
 
 def _fused_gradients(
-    node: Node, g: Tensor, wanted: list[int], create_graph: bool
+    node: Node, g: Tensor, path: set[Node], create_graph: bool
 ) -> dict[int, Tensor]:
     """First derivative by the kernel; one to be differentiated again by the definition."""
     op = node.op
+    wanted = [i for i, parent in enumerate(node.parents) if parent in path]
     if not create_graph and op.kernel_backward is not None:
         needs = tuple(i in wanted for i in range(len(node.parents)))
         arrays = op.kernel_backward(g.data, needs, node.stash, *node.kept, **node.attrs)

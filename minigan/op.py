@@ -204,27 +204,28 @@ class Op:
 
     # -- calling ------------------------------------------------------------------------------
 
+    # The next two methods are what every op costs, twice over with its derivative: they are long,
+    # and do nothing by a call that can be done in place.
+
     def __call__(self, *args: Any, **attrs: Any) -> Tensor:
         if len(args) != self.arity and not self.variadic:
             args, attrs = self._bind(args, attrs)
-        arrays, parents, mask, bit, kind = [], [], 0, 1, None
+        arrays, mask, bit, kind = [], 0, 1, None
         for arg in args:
             if isinstance(arg, Tensor):
-                array, node = arg.data, arg.node
+                array = arg.data
+                arrays.append(array)
                 if type(array) is not kind:
                     if kind is not None:
                         self._refuse_mix(args)
                     kind = type(array)
-                if node is not None:
+                if arg.node is not None:
                     mask |= bit
-                arrays.append(array)
-                parents.append(node)
             else:
                 arrays.append(arg if type(arg) in _PLAIN else self._constant(arg, args))
-                parents.append(None)
             bit += bit
         if kind is None:
-            kind, arrays = self._without_tensors(arrays)
+            arrays = self._without_tensors(arrays)
         if attrs:
             attrs = {k: v.item() if isinstance(v, np.generic) else v for k, v in attrs.items()}
         try:
@@ -238,17 +239,23 @@ class Op:
             out = _force_array(out)
         if _mode.watcher is not None:
             _mode.watcher(self.name, out)
-        version = args[0]._version if self.view and isinstance(args[0], Tensor) else None
+        tensor = _new(Tensor)
+        tensor.data = out
+        tensor._leaf = None
         if mask and _mode.recording and self.differentiable:
-            node = Node(self, tuple(parents), out.shape, out.dtype)
-            self._keep(node, mask, args, arrays, attrs, out, stash)
-            return wrap(out, node, version)
-        if not self.view or version is None and not isinstance(args[0], Tensor):
-            version = [0]
-        return wrap(out, None, version)
+            tensor.node = self._record(mask, args, arrays, attrs, out, stash)
+            tensor._version = None
+        else:
+            tensor.node = None
+            tensor._version = [0]
+        if self.view and isinstance(args[0], Tensor):
+            tensor._version = args[0]._version  # one memory, one version
+        return tensor
 
-    def _keep(self, node, mask, args, arrays, attrs, out, stash) -> None:
-        """Hang on the node what the rules of the tracked arguments ask for, and nothing else."""
+    def _record(self, mask, args, arrays, attrs, out, stash) -> Node:
+        """Make the node, and hang on it what the rules of the tracked arguments ask for."""
+        parents = tuple([arg.node if isinstance(arg, Tensor) else None for arg in args])
+        node = Node(self, parents, out.shape, out.dtype)
         plan = self._plans.get((mask, len(arrays))) or self._plan(mask, len(arrays))
         if plan.args:
             kept = node.kept = [None] * len(arrays)
@@ -265,6 +272,7 @@ class Op:
         if plan.attrs:
             node.attrs = {**self.options, **attrs}
         node.stash = stash
+        return node
 
     def _plan(self, mask: int, count: int) -> _Plan:
         """Work out, once per pattern of tracked arguments, what has to be kept."""
@@ -321,11 +329,11 @@ class Op:
             self._refuse_mix(args)
         return value
 
-    def _without_tensors(self, arrays: list) -> tuple[type | None, list]:
+    def _without_tensors(self, arrays: list) -> list:
         """A call with numbers or arrays only: numbers become arrays where there is no array."""
-        if not any(is_array(a) for a in arrays):
-            arrays = [as_tensor(a).data if isinstance(a, int | float) else a for a in arrays]
-        return None, arrays
+        if any(is_array(a) for a in arrays):
+            return arrays
+        return [as_tensor(a).data if isinstance(a, int | float) else a for a in arrays]
 
     def _explained(self, error: ValueError, arrays: list) -> ValueError:
         """Put the op's name and the arguments' shapes before what the array library says."""
@@ -350,6 +358,7 @@ class Op:
         return f"<op {self.name}({', '.join(self.params)})>"
 
 
+_new = object.__new__
 _PLAIN = frozenset({int, float, bool, complex, type(None)})  # weak numbers and absent arguments
 
 

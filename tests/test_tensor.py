@@ -242,3 +242,12 @@ def test_freezing_and_thawing_a_leaf_keeps_its_gradient():
     np.testing.assert_array_equal(x.grad.numpy(), [2.0, 2.0])
     with pytest.raises(GraphError, match=r"use detach\(\)"):
         (x * 2.0).requires_grad_(False)
+
+
+def test_what_is_computed_without_recording_may_be_assigned():
+    w = mg.ones(2, requires_grad=True)
+    with mg.no_grad():
+        y = w * 2.0
+    y.assign_([5.0, 6.0])
+    np.testing.assert_array_equal(y.numpy(), [5.0, 6.0])
+    np.testing.assert_array_equal(w.numpy(), [1.0, 1.0])

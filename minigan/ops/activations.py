@@ -62,12 +62,19 @@ def log_sigmoid(x):
     return xp.where(x.real < 0, x, 0) - xp.log1p(xp.exp(_minus_abs(x)))
 
 
+@op(elementwise=True)
+def sigmoid_slope(y):
+    """y (1 - y): the derivative of the sigmoid, of its result."""
+    return y * (1 - y)
+
+
 def _minus_abs(x):
     xp = xp_of(x)
     return xp.where(x.real > 0, -x, x)
 
 
-sigmoid.vjp(x=lambda g, out: g * (out * (1.0 - out)))
+sigmoid.vjp(x=lambda g, out: g * sigmoid_slope(out))
+sigmoid_slope.vjp(y=lambda g, y: g * (1.0 - 2.0 * y))
 softplus.vjp(x=lambda g, x: g * sigmoid(x))
 log_sigmoid.vjp(x=lambda g, x: g * sigmoid(-x))
 
@@ -89,7 +96,7 @@ erf.vjp(x=lambda g, x: g * (exp(-square(x)) * (2.0 / math.sqrt(math.pi))))
 
 
 def _silu_slope(x: Tensor, s: Tensor) -> Tensor:
-    return s + x * (s * (1.0 - s))
+    return s + x * sigmoid_slope(s)
 
 
 def gelu(x: Tensor, *, approximate: str = "none") -> Tensor:

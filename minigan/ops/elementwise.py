@@ -164,9 +164,16 @@ def tanh(x):
     return xp_of(x).tanh(x)
 
 
+@op(elementwise=True)
+def tanh_slope(y):
+    """1 - y^2: the derivative of tanh, of its result."""
+    return 1 - y * y
+
+
 sin.vjp(x=lambda g, x: g * cos(x))
 cos.vjp(x=lambda g, x: -(g * sin(x)))
-tanh.vjp(x=lambda g, out: g * (1.0 - square(out)))
+tanh.vjp(x=lambda g, out: g * tanh_slope(out))
+tanh_slope.vjp(y=lambda g, y: g * (-2.0 * y))
 
 
 # -- piecewise ------------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ import minigan.ops
 from minigan.op import OPS, Op, trace
 from minigan.tensor import Tensor
 from minigan.testing import median_error
-from minigan.testing.cases import CASES
-from minigan.testing.sweep import Row, run_op, select
+from minigan.testing.cases import CASES, Case
+from minigan.testing.sweep import Row, draw, run_op, select
 
 TABLE = select()
 MODULES = ("activations", "conv", "elementwise", "indexing", "linalg", "linear", "normalization",
@@ -57,14 +57,36 @@ def ops_of_the_library() -> dict[str, Op]:
     return {name: op for name, op in OPS.items() if op.__module__.startswith("minigan.ops.")}
 
 
+@functools.cache
+def users() -> dict[str, list[Case]]:
+    """The cases whose forward pass runs an op, by the op's name."""
+    found: dict[str, list[Case]] = {}
+    for case in CASES:
+        seen: set[str] = set()
+        inputs = [Tensor(x) if isinstance(x, np.ndarray) else x for x in draw(case)]
+        with trace(lambda name, out, seen=seen: seen.add(name)):
+            case.fn(*inputs)
+        for name in seen:
+            found.setdefault(name, []).append(case)
+    return found
+
+
 def test_every_differentiable_op_is_run_by_some_case():
-    seen: set[str] = set()
-    with trace(lambda name, out: seen.add(name)):
-        for case in CASES:
-            rng = np.random.default_rng(case.seed)
-            inputs = [make(rng) if callable(make) else make for make in case.inputs]
-            case.fn(*(Tensor(x) if isinstance(x, np.ndarray) else x for x in inputs))
-    assert {name for name, op in ops_of_the_library().items() if op.differentiable} <= seen
+    assert {name for name, op in ops_of_the_library().items() if op.differentiable} <= set(users())
+
+
+RULES = [(name, arg) for name, op in ops_of_the_library().items() for arg in op.rules]
+
+
+@pytest.mark.parametrize("factor", [1.001, -1.0])
+@pytest.mark.parametrize(("name", "argument"), [rule for rule in RULES if rule[0] != "sign"])
+def test_a_wrong_rule_of_any_op_is_caught_by_its_cases(name, argument, factor, monkeypatch):
+    rule = OPS[name].rules[argument]
+    wrong = rule._replace(function=lambda g, *needs: rule.function(g, *needs) * factor)
+    monkeypatch.setitem(OPS[name].rules, argument, wrong)
+    row = run_op(name, users()[name], order=1)
+    assert row.verdict == "FAIL"
+    assert "hint" in row.message
 
 
 def test_every_public_function_has_a_case():

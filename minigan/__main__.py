@@ -1,0 +1,6 @@
+"""`python -m minigan` is the `minigan` command."""
+
+from minigan.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""The typer application, and how an exception becomes one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from minigan import __version__
+from minigan.cli import check, train
+from minigan.errors import DeviceError
+from minigan.train.errors import Stopped, TrainError
+
+# typer keeps its copy of click in a private place, older versions use click itself.
+_UsageProblem = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
+_STOPPED = 130  # 128 + SIGINT: what shells report after Ctrl-C
+
+app = typer.Typer(
+    name="minigan",
+    help="A reverse-mode autodiff mini-framework, and the GAN family on top of it.",
+    add_completion=False,
+    rich_markup_mode=None,
+)
+app.command()(train.train)
+app.command()(train.sample)
+app.command()(train.evaluate)
+app.command()(check.gradcheck)
+app.command()(check.info)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        print(f"minigan {__version__}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def dispatch(arguments: list[str]) -> int:
+    """Run one command: 0, or after one line on stderr 1 (failed), 2 (usage), 130 (Ctrl-C)."""
+    try:
+        code = app(arguments, prog_name="minigan", standalone_mode=False, obj=arguments) or 0
+    except _UsageProblem as problem:  # "No such option" and the like
+        return _fail(problem.format_message(), code=problem.exit_code)
+    except Stopped as problem:
+        return _fail(str(problem), code=_STOPPED)
+    except (TrainError, DeviceError) as problem:
+        return _fail(str(problem))
+    except OSError as problem:
+        where = f"{problem.filename}: " if problem.filename else ""
+        return _fail(f"{where}{problem.strerror or problem}")
+    except (KeyboardInterrupt, typer.Abort):
+        code = _STOPPED
+    # typer turns Ctrl-C into an exception or into this code, depending on its version.
+    return _fail("interrupted", code=code) if code == _STOPPED else code
+
+
+def _fail(text: str, *, code: int = 1) -> int:
+    print(f"minigan: {text}", file=sys.stderr)
+    return code

@@ -1,0 +1,13 @@
+"""Training: recipes, the loop, and everything a run leaves on disk.
+
+    config.py      what a run is: one frozen dataclass, checked, written as TOML
+    recipes.py     from a config to networks, optimisers and data
+    trainer.py     one step of the game, and the whole state as arrays
+    loop.py        steps, logs, previews, checkpoints, interruption
+    run_folder.py  the folder of a run; checkpoint.py, pictures.py and records.py are its files
+    threads.py     how many threads BLAS uses
+    sample.py      a seed names an image
+    quality.py     the figures at the end
+
+Optional packages (extra `train`) are imported freely here; `import minigan` imports none of this.
+"""

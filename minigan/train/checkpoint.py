@@ -1,0 +1,66 @@
+"""Checkpoints: named arrays and a little JSON in one safetensors file, written atomically.
+
+Nothing in the file can run code (no pickle), any safetensors reader opens it, and a reader finds
+either the former checkpoint or the new one, never half of one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from minigan.train.errors import CheckpointError
+from minigan.train.files import write_atomic
+
+# The notes' key, with the version of the layout. One key, not several: safetensors writes its
+# metadata in no fixed order, and equal states should give equal files.
+FORMAT = "minigan-checkpoint-1"
+
+
+def save_checkpoint(
+    path: str | Path, arrays: Mapping[str, np.ndarray], notes: Mapping[str, Any]
+) -> Path:
+    """Write host arrays by name, and notes (anything JSON can hold), to one file."""
+    contiguous = {name: np.array(value, order="C") for name, value in arrays.items()}
+    return write_atomic(path, save(contiguous, {FORMAT: json.dumps(notes, sort_keys=True)}))
+
+
+def load_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read what `save_checkpoint` wrote: (arrays, notes); `CheckpointError` where it cannot."""
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"no checkpoint at {path}: the run stopped before its first one")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"cannot read checkpoint {path}: {_one_line(error)}") from None
+    if FORMAT not in metadata:
+        raise CheckpointError(f"{path} is no minigan checkpoint: its metadata has no {FORMAT!r}")
+    return arrays, json.loads(metadata[FORMAT])
+
+
+def nest(arrays: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Flatten groups of arrays into one mapping: {"g": {"w": a}} -> {"g/w": a}."""
+    return {f"{group}/{n}": a for group, members in arrays.items() for n, a in members.items()}
+
+
+def group(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    """Return one group of `nest`ed arrays under its own names.
+
+    >>> group({"g/w": 1, "g/b": 2, "d/w": 3}, "g")
+    {'w': 1, 'b': 2}
+    """
+    prefix = name + "/"
+    return {key[len(prefix) :]: a for key, a in arrays.items() if key.startswith(prefix)}
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,172 @@
+"""What a run is: one frozen dataclass, checked when it is made, written as TOML.
+
+An option exists in one place, here, with its default, its range and its help; the command line
+reads them from `OPTIONS`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from minigan.train.errors import ConfigError
+
+
+def _option(
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    below: float | None = None,
+    above: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """Declare a field: low <= value <= high, or above < value < below for open ends."""
+    limits = {"low": low, "high": high, "below": below, "above": above, "choices": choices}
+    return dataclasses.field(default=default, metadata={"help": help, **limits})
+
+
+@dataclass(frozen=True)
+class Config:
+    """The options of a training run; making one with a value out of range raises `ConfigError`.
+
+    >>> Config(steps=10).batch_size
+    64
+    >>> Config(lr=-1.0)
+    Traceback (most recent call last):
+        ...
+    minigan.train.errors.ConfigError: --lr is -1.0: must be above 0 and at most 1
+    """
+
+    data: str = _option("digits", "The dataset", choices=("digits",))
+    steps: int = _option(1000, "Steps, each one of D and one of G", low=1, high=10**8)
+    batch_size: int = _option(64, "Images a step, for D and for G", low=2, high=65536)
+    lr: float = _option(2e-3, "Adam's learning rate, of D and G", above=0, high=1)
+    lr_decay_from: float = _option(
+        0.5, "Share of the run after which lr falls linearly to 0; 1 is never", low=0, high=1
+    )
+    beta1: float = _option(0.0, "Adam's beta1", low=0, below=1)
+    beta2: float = _option(0.99, "Adam's beta2", low=0, below=1)
+    gamma: float = _option(
+        0.5, "Weight of R1, gamma/2 E|grad D(real)|^2 (0: off)", low=0, high=10**6
+    )
+    spectral_norm: bool = _option(False, "Divide D's weights by their spectral norms")
+    ema: float = _option(0.995, "Decay per step of the averaged G that is sampled", low=0, below=1)
+    latent: int = _option(32, "Size of the latent vector z", low=1, high=65536)
+    width: int = _option(24, "Channels at full size, in G and D; doubled at each halving", low=1,
+                         high=4096)  # fmt: skip
+    seed: int = _option(0, "Seed of first weights, order of data and latents", low=0,
+                        high=2**63 - 1)  # fmt: skip
+    log_every: int = _option(10, "Steps between two lines of metrics.jsonl", low=1, high=10**8)
+    preview_every: int = _option(100, "Steps between two pictures of samples", low=1, high=10**8)
+    save_every: int = _option(250, "Steps between two checkpoints", low=1, high=10**8)
+    eval_samples: int = _option(
+        2000, "Samples for the figures at the end; 0 is none", low=0, high=10**7
+    )
+    threads: int = _option(
+        1, "BLAS threads; one is fastest for networks as small as these", low=1, high=1024
+    )
+    device: str = _option("cpu", "Where to train", choices=("cpu", "cuda"))
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = _convert(field, getattr(self, field.name))
+            _check(field, value)
+            object.__setattr__(self, field.name, value)
+        if 0 < self.eval_samples < 100:
+            raise ConfigError(
+                f"--eval-samples is {self.eval_samples}: use at least 100, or 0 for no figures"
+            )
+
+    # -- TOML -------------------------------------------------------------------------------------
+
+    def to_toml(self) -> str:
+        """Return the config as TOML text, every option with its value."""
+        return tomli_w.dumps(dataclasses.asdict(self))
+
+    def changed(self) -> dict[str, Any]:
+        """Return the options that are not at their defaults."""
+        return {n: v for n, v in dataclasses.asdict(self).items() if v != OPTIONS[n].default}
+
+    def replace(self, **options: Any) -> Config:
+        """Return a config with some options changed, and checked again."""
+        return dataclasses.replace(self, **options)
+
+
+OPTIONS: dict[str, dataclasses.Field] = {f.name: f for f in dataclasses.fields(Config)}
+
+
+def flag(name: str) -> str:
+    """Return the command line's spelling of an option: batch_size -> --batch-size."""
+    return "--" + name.replace("_", "-")
+
+
+def read_options(path: str | Path) -> dict[str, Any]:
+    """Read the options that a TOML file sets; `ConfigError` where it cannot be read or used."""
+    try:
+        options = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text file"
+        raise ConfigError(f"cannot read config {path}: {reason}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"config {path} is not valid TOML: {error}") from None
+    unknown = sorted(options.keys() - OPTIONS.keys())
+    if unknown:
+        raise ConfigError(f"config {path}: no option {unknown[0]!r}; known: {', '.join(OPTIONS)}")
+    return options
+
+
+def build_config(options: Mapping[str, Any], *, file: str | Path | None = None) -> Config:
+    """Return the defaults, changed by a file's options, changed by the given ones (None: not)."""
+    chosen = read_options(file) if file is not None else {}
+    chosen.update({name: value for name, value in options.items() if value is not None})
+    return Config(**chosen)
+
+
+def _convert(field: dataclasses.Field, value: Any) -> Any:
+    """Let an integer stand for a float, as in `lr = 1`; refuse every other change of type."""
+    kind = type(field.default)
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise ConfigError(f"{flag(field.name)} is {value!r}: must be of type {kind.__name__}")
+    return value
+
+
+def _check(field: dataclasses.Field, value: Any) -> None:
+    limits = field.metadata
+    if limits["choices"]:
+        good = value in limits["choices"]
+    elif isinstance(value, bool):
+        good = True
+    else:
+        good = math.isfinite(value) and all(
+            (
+                limits["low"] is None or value >= limits["low"],
+                limits["above"] is None or value > limits["above"],
+                limits["high"] is None or value <= limits["high"],
+                limits["below"] is None or value < limits["below"],
+            )
+        )
+    if not good:
+        raise ConfigError(f"{flag(field.name)} is {value!r}: must be {describe_range(field)}")
+
+
+def describe_range(field: dataclasses.Field) -> str:
+    """Return a field's range in words: "from 1 to 10", "at least 0 and below 1"."""
+    limits = field.metadata
+    if limits["choices"]:
+        return " or ".join(limits["choices"])
+    if limits["low"] is not None and limits["high"] is not None:
+        return f"from {limits['low']} to {limits['high']}"
+    words = {"low": "at least", "above": "above", "high": "at most", "below": "below"}
+    bounds = [f"{word} {limits[key]}" for key, word in words.items() if limits[key] is not None]
+    return " and ".join(bounds)

@@ -1,0 +1,87 @@
+"""Pictures as PNG bytes: grids of images, and the curves of the losses.
+
+Letters: N images, C channels (1 or 3), H, W rows and columns of one image, R, K rows and columns
+of the grid.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from minigan.errors import ShapeError
+
+_WIDE = 64
+
+_CURVES = {
+    "loss_d": "D (without R1)",
+    "loss_g": "G",
+    "r1": "R1, gamma/2 |grad D(real)|²",
+}
+
+
+def grid_png(images: np.ndarray, *, columns: int | None = None, scale: int | None = None) -> bytes:
+    """Return a grid of images (N, C, H, W) in [-1, 1] as a PNG file's bytes, row by row.
+
+    `columns`: by default the grid is square. `scale`: the side of the square that a pixel becomes,
+    by default as much as makes an image 64 pixels wide.
+    """
+    scale = scale or max(1, _WIDE // images.shape[-1])
+    pixels = tile(to_bytes(images), columns or math.ceil(math.sqrt(len(images))))  # (RH, KW, C)
+    pixels = pixels.repeat(scale, axis=0).repeat(scale, axis=1)
+    return _png(Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels))
+
+
+def to_bytes(images: np.ndarray) -> np.ndarray:
+    """Map [-1, 1] to 0..255 by rounding, values beyond it to the nearest end; uint8."""
+    return np.rint(np.clip((np.asarray(images) + 1.0) * 127.5, 0, 255)).astype(np.uint8)
+
+
+def tile(images: np.ndarray, columns: int, *, gap: int = 1) -> np.ndarray:
+    """Lay out images (N, C, H, W), uint8, row by row as one (R H', K W', C) with grey gaps."""
+    if images.ndim != 4 or not len(images) or images.shape[1] not in (1, 3):
+        raise ShapeError(f"a grid takes (N, 1 or 3, H, W) with N >= 1, got {images.shape}")
+    count, channels, height, width = images.shape
+    rows = -(-count // columns)
+    shape = (rows * (height + gap) + gap, columns * (width + gap) + gap, channels)
+    canvas = np.full(shape, 128, np.uint8)
+    for i, image in enumerate(images):
+        row, column = divmod(i, columns)
+        top, left = gap + row * (height + gap), gap + column * (width + gap)
+        canvas[top : top + height, left : left + width] = image.transpose(1, 2, 0)  # (H, W, C)
+    return canvas
+
+
+def losses_png(records: Sequence[dict[str, Any]]) -> bytes:
+    """Plot the losses of "step" records against the step; return a PNG file's bytes.
+
+    The dashed lines are the losses where the discriminator cannot tell real from fake: 2 log 2
+    for D and log 2 for G.
+    """
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)  # no pyplot: nothing global, no display
+    axes = figure.subplots()
+    for name, label in _CURVES.items():
+        points = [(r["step"], r[name]) for r in records if r.get(name) is not None]
+        if points:
+            axes.plot(*zip(*points, strict=True), label=label, linewidth=1)
+    for level, label in ((2 * math.log(2), "D cannot tell real from fake"), (math.log(2), None)):
+        axes.axhline(level, color="grey", linewidth=0.8, linestyle="--", label=label)
+    axes.set(xlabel="step", ylabel="loss", ylim=(0, None))
+    figure.legend(loc="outside upper center", ncols=4, fontsize="small", frameon=False)
+    out = io.BytesIO()
+    figure.savefig(out, format="png", dpi=100, metadata={"Software": None})
+    return out.getvalue()
+
+
+def _png(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, format="PNG")
+    return out.getvalue()

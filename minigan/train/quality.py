@@ -1,0 +1,134 @@
+"""Quality as numbers: what a classifier, trained here and now, sees in the samples.
+
+Every figure is printed between its floor (the training images in the generator's place: the best
+that can be hoped for) and its ceiling (the generator before training). All three are measured
+against the same held-out images, which neither the generator nor the classifier has seen.
+
+Letters: N images, F features, K classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+import minigan as mg
+from minigan import metrics
+from minigan.data import Batches, Dataset, load_digits, stream
+from minigan.losses import cross_entropy
+from minigan.models import Classifier
+from minigan.optim import Adam
+from minigan.train.config import Config
+from minigan.train.recipes import build_networks, drawing_from
+from minigan.train.sample import images_of
+
+COVERED = 0.03  # a class counts as covered from this share of the samples
+
+_JUDGE_STEPS, _JUDGE_BATCH, _JUDGE_RATE = 500, 64, 1e-3
+_CHUNK = 100  # images a forward pass: all memory stays in the cache
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What is measured of one set of images; see `minigan/metrics.py` for the formulas."""
+
+    frechet: float
+    reverse_kl: float
+    covered: int
+    shares: tuple[float, ...]
+
+    @property
+    def smallest_share(self) -> float:
+        return min(self.shares)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The judge's accuracy and the figures of the floor, the generator and the untrained one."""
+
+    accuracy: float
+    samples: int
+    floor: Figures
+    generator: Figures
+    untrained: Figures
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as what JSON can hold, rounded to six digits."""
+        return _rounded(asdict(self))
+
+
+class Judge:
+    """A classifier trained on real images, and the held-out ones that it compares with."""
+
+    def __init__(self, train: Dataset, test: Dataset, *, steps: int) -> None:
+        self.classes = int(train.labels.max()) + 1
+        self.network = _train_classifier(train, self.classes, steps)
+        self.features, predicted = self.look(test.images)
+        self.accuracy = float(np.mean(predicted == test.labels))
+        self.shares = metrics.class_shares(test.labels, classes=self.classes)
+
+    def look(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return features (N, F) and most probable classes (N,) of images (N, C, H, W)."""
+        features, labels = [], []
+        with mg.no_grad():
+            for start in range(0, len(images), _CHUNK):
+                seen = self.network.features(mg.tensor(images[start : start + _CHUNK]))  # (n, F)
+                features.append(seen.numpy())
+                labels.append(self.network.head(seen).numpy().argmax(axis=1))  # (n, K) -> (n,)
+        return np.concatenate(features), np.concatenate(labels)
+
+    def measure(self, images: np.ndarray) -> Figures:
+        """Return the figures of images (N, C, H, W) against the held-out ones."""
+        features, labels = self.look(images)
+        shares = metrics.class_shares(labels, classes=self.classes)
+        return Figures(
+            frechet=metrics.frechet_distance(features, self.features),
+            reverse_kl=metrics.reverse_kl(shares, self.shares),
+            covered=metrics.class_coverage(shares, at_least=COVERED),
+            shares=tuple(shares.tolist()),
+        )
+
+
+def evaluate(generator: Any, config: Config) -> Report:
+    """Measure a generator of `config` with `config.eval_samples` samples, on the config's device.
+
+    Always the same latents, drawn from a stream of their own. The judge is trained anew on the
+    CPU, a few seconds, always the same way.
+    """
+    train, test = load_digits("train"), load_digits("test")
+    judge = Judge(train, test, steps=_JUDGE_STEPS)
+    z = stream(config.seed, "latents of the figures").normal((config.eval_samples, config.latent))
+    untrained, _ = build_networks(config)
+    draw = {"chunk": _CHUNK, "device": config.device}
+    return Report(
+        accuracy=judge.accuracy,
+        samples=config.eval_samples,
+        floor=judge.measure(train.images),
+        generator=judge.measure(images_of(generator, z, **draw)),
+        untrained=judge.measure(images_of(untrained, z, **draw)),
+    )
+
+
+def _train_classifier(data: Dataset, classes: int, steps: int) -> Classifier:
+    with drawing_from(0, "weights of the judge"):
+        network = Classifier(classes=classes)
+    adam = Adam(network.parameters(), lr=_JUDGE_RATE)
+    batches = Batches(data.images, batch_size=_JUDGE_BATCH, seed=0)
+    for step in range(steps):
+        chosen = batches.indices(step)
+        loss = cross_entropy(network(mg.tensor(data.images[chosen])), data.labels[chosen])
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    return network.eval()
+
+
+def _rounded(value: Any) -> Any:
+    """Round every float in dictionaries, lists and tuples to six significant digits."""
+    if isinstance(value, dict):
+        return {key: _rounded(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(v) for v in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value

@@ -1,0 +1,65 @@
+"""From a config to the things that play: networks with their first weights, optimisers, data.
+
+Everything here is a function of the config alone, so the untrained generator of a run, or the one
+of a checkpoint, can be built again at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from minigan.backend import default_generator
+from minigan.data import load_digits, stream
+from minigan.models import DCGANDiscriminator, DCGANGenerator
+from minigan.nn import Module
+from minigan.optim import Adam
+from minigan.train.config import Config
+
+
+def build_networks(config: Config) -> tuple[DCGANGenerator, DCGANDiscriminator]:
+    """Return (G, D) with the first weights of the config's seed, on the config's device."""
+    with drawing_from(config.seed, "weights"):
+        g = DCGANGenerator(latent=config.latent, width=config.width)
+        d = DCGANDiscriminator(width=config.width, spectral_norm=config.spectral_norm)
+    return g.to(config.device), d.to(config.device)
+
+
+def build_optimizer(config: Config, network: Module) -> Adam:
+    """Return the Adam of one network; build it after the network has moved to its device."""
+    return Adam(network.parameters(), lr=config.lr, betas=(config.beta1, config.beta2))
+
+
+def training_images(config: Config) -> np.ndarray:
+    """Return the images D is shown as real: (N, C, H, W), float32 in [-1, 1]."""
+    return {"digits": load_digits}[config.data]("train").images
+
+
+def learning_rate(config: Config, step: int) -> float:
+    """Return the rate for step number `step`: constant, then falling linearly to 0 at the end."""
+    start = config.lr_decay_from * config.steps
+    if step <= start:
+        return config.lr
+    return config.lr * (config.steps - step) / (config.steps - start)
+
+
+def ema_decay(config: Config, step: int) -> float:
+    """Return the averaging of step number `step`: (1 + t) / (10 + t), at most the config's.
+
+    A short memory at first, so that the untrained weights are soon forgotten.
+    """
+    return min(config.ema, (1 + step) / (10 + step))
+
+
+@contextmanager
+def drawing_from(seed: int, purpose: str) -> Iterator[None]:
+    """Let layers draw their weights from a stream of their own; the default one is left alone."""
+    default = default_generator()
+    former = default.get_state()
+    default.set_state(stream(seed, purpose).get_state())
+    try:
+        yield
+    finally:
+        default.set_state(former)

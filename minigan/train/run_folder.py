@@ -1,0 +1,117 @@
+"""The folder of a run: where everything lies, and how a new one gets its number.
+
+runs/00000-digits/
+    config.toml             every option with its value
+    command.txt             the command line that started the run, and those that resumed it
+    metrics.jsonl           one JSON object a line: losses, and the figures at the end
+    losses.png              the same as a picture
+    checkpoint.safetensors  the whole state of the training
+    quality.json            the figures at the end
+    samples/                reals.png, step-000000.png, ..., latest.png
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from minigan.train.config import Config, build_config
+from minigan.train.errors import RunError
+from minigan.train.files import write_atomic, write_text
+
+_NUMBERED = re.compile(r"(\d{5,})-")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of a run; `RunFolder.create` makes a new one and `RunFolder.open` finds one."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, root: str | Path, config: Config, command: Sequence[str] = ()) -> RunFolder:
+        """Make `root/NNNNN-DATA` with the next free number, and write config and command.
+
+        `mkdir` either makes a folder or fails, so of two runs that start at once and choose the
+        same number one gets it and the other tries the next.
+        """
+        root = Path(root)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            run = cls(_make_numbered(root, config.data))
+            run.samples.mkdir()
+            write_text(run.config_file, config.to_toml())
+            run.note_command(command)
+        except OSError as error:
+            raise RunError(f"cannot write runs to {root}: {error.strerror}; try --out") from None
+        return run
+
+    @classmethod
+    def open(cls, path: str | Path) -> RunFolder:
+        """Return the run at `path`; `RunError` where there is none."""
+        run = cls(Path(path))
+        if not run.path.is_dir():
+            raise RunError(f"no run at {path}: give a folder that `minigan train` made")
+        if not run.config_file.is_file():
+            raise RunError(f"{path} is not a run: it has no config.toml")
+        return run
+
+    # -- what lies in it --------------------------------------------------------------------------
+
+    @property
+    def config_file(self) -> Path:
+        return self.path / "config.toml"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def losses_picture(self) -> Path:
+        return self.path / "losses.png"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def quality_file(self) -> Path:
+        return self.path / "quality.json"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples"
+
+    def config(self) -> Config:
+        """Read the run's options."""
+        return build_config({}, file=self.config_file)
+
+    def note_command(self, command: Sequence[str]) -> None:
+        """Add a command line, quoted for a shell, to `command.txt`."""
+        file = self.path / "command.txt"
+        former = file.read_text(encoding="utf-8") if file.exists() else ""
+        write_text(file, f"{former}{shlex.join(command)}\n")
+
+    def write_samples(self, step: int, png: bytes) -> None:
+        """Write the picture of a step, and again as `latest.png`."""
+        write_atomic(self.samples / f"step-{step:06d}.png", png)
+        write_atomic(self.samples / "latest.png", png)
+
+
+def next_path(root: str | Path, name: str) -> Path:
+    """Return the folder that the next run would get, without making it."""
+    numbers = [int(m[1]) for p in Path(root).glob("*-*") if (m := _NUMBERED.match(p.name))]
+    return Path(root) / f"{max(numbers, default=-1) + 1:05d}-{name}"
+
+
+def _make_numbered(root: Path, name: str) -> Path:
+    while True:
+        path = next_path(root, name)
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue  # taken since we looked
+        return path

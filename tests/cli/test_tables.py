@@ -1,0 +1,39 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from minigan.cli.tables import print_config, print_report
+from minigan.train.config import Config
+from minigan.train.quality import Figures, Report
+
+
+@pytest.fixture
+def console():
+    return Console(file=io.StringIO(), width=80)
+
+
+def figures(frechet, smallest):
+    rest = (1 - smallest) / 9
+    return Figures(frechet, reverse_kl=0.5, covered=7, shares=(smallest, *[rest] * 9))
+
+
+def test_changed_options_have_a_star(console):
+    print_config(console, Config(steps=5, spectral_norm=True))
+    lines = console.file.getvalue().splitlines()
+    assert [line for line in lines if line.startswith("*")] == [
+        "* steps = 5",
+        "* spectral_norm = true",
+    ]
+    assert "  batch_size = 64" in lines
+
+
+def test_a_report_fits_into_eighty_columns(console):
+    floor, generator, untrained = figures(2.5, 0.1), figures(12.25, 0.05), figures(2000, 0.0)
+    print_report(console, Report(0.975, 2000, floor, generator, untrained))
+    said = console.file.getvalue()
+    rows = [line.split() for line in said.splitlines()]
+    assert ["Frechet", "distance", "2.5", "12.2", "2000.0"] in rows
+    assert ["smallest", "share", "10.0%", "5.0%", "0.0%"] in rows
+    assert ["share", "of", "class", "9", "10.0%", "10.6%", "11.1%"] in rows
+    assert "2000 samples, judged by a classifier with 97.5% accuracy" in said

@@ -1,0 +1,218 @@
+import json
+import signal
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minigan.cli import run
+from minigan.train import quality
+from minigan.train.checkpoint import load_checkpoint
+from minigan.train.trainer import Trainer
+
+TINY = ("--batch-size=4", "--latent=3", "--width=2", "--save-every=2", "--log-every=1")
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def trained(out, capsys):
+    """A finished run of three steps, without figures."""
+    assert run(["train", "--out", str(out), "--steps=3", "--eval-samples=0", *TINY]) == 0
+    capsys.readouterr()
+    return out / "00000-digits"
+
+
+def fails(capsys, arguments, *, code=1):
+    """Run a command that must fail, and return the one line it says."""
+    assert run(list(map(str, arguments))) == code
+    said = capsys.readouterr().err
+    assert said.startswith("minigan: ")
+    assert said.count("\n") == 1
+    return said
+
+
+# -- train ----------------------------------------------------------------------------------------
+
+
+def test_train_ends_with_figures(out, capsys, monkeypatch):
+    monkeypatch.setattr(quality, "_JUDGE_STEPS", 3)
+    assert run(["train", "--out", str(out), "--steps=2", "--eval-samples=100", *TINY]) == 0
+    said = capsys.readouterr().out
+    for text in ("step 2/2", "Frechet distance", "reverse KL", "share of class 9", "accuracy"):
+        assert text in said
+    folder = out / "00000-digits"
+    assert said.splitlines()[-1].startswith(f"done: {folder}")
+    report = json.loads((folder / "quality.json").read_text())
+    assert set(report) >= {"accuracy", "floor", "generator", "untrained"}
+    command = (folder / "command.txt").read_text()
+    assert command.startswith(f"minigan train --out {out} --steps=2")
+
+
+def test_a_config_file_and_the_command_line(out, tmp_path, capsys):
+    file = tmp_path / "mine.toml"
+    file.write_text("steps = 7\nwidth = 3\nspectral_norm = true\n")
+    assert run(["train", "--config", str(file), "--width=5", "--out", str(out), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "* steps = 7" in said
+    assert "* width = 5" in said
+    assert "* spectral_norm = true" in said
+    assert "  latent = 32" in said
+    assert "Conv2d(1, 5, 3, padding=1)" in said
+    assert str(out / "00000-digits") in said
+    assert not out.exists()
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(out, capsys, monkeypatch):
+    step = Trainer.step
+
+    def interrupted(self):
+        losses = step(self)
+        if self.step_count == 3:
+            signal.raise_signal(signal.SIGINT)
+        return losses
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "step", interrupted)
+        arguments = ["train", "--out", out, "--steps=5", "--eval-samples=0", *TINY]
+        said = fails(capsys, arguments, code=130)
+    folder = out / "00000-digits"
+    assert f"stopped at step 3, saved; `minigan sample {folder}` draws from it" in said
+    assert f"`minigan train --resume {folder}` goes on" in said
+    assert run(["sample", str(folder)]) == 0
+    assert run(["train", "--resume", str(folder)]) == 0
+    assert "steps 3 to 5" in capsys.readouterr().out
+    assert load_checkpoint(folder / "checkpoint.safetensors")[1]["step"] == 5
+    assert len((folder / "command.txt").read_text().splitlines()) == 2
+
+
+def test_ctrl_c_while_measuring_keeps_the_training(out, capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("minigan.train.loop.evaluate", interrupted)
+    said = fails(capsys, ["train", "--out", out, "--steps=2", *TINY], code=130)
+    assert "trained and saved, but not measured; `minigan evaluate" in said
+
+
+def test_ctrl_c_anywhere_else_gives_one_line(trained, capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("minigan.train.loop.load_generator", interrupted)
+    assert run(["sample", str(trained)]) == 130
+    assert capsys.readouterr().err.strip() == "minigan: interrupted"
+
+
+def test_divergence_gives_one_line_and_keeps_the_checkpoint(out, capsys, monkeypatch):
+    step = Trainer.step
+
+    def spoiled(self):
+        if self.step_count == 2:
+            self.g.to_image[0].bias.assign_(np.nan)
+        return step(self)
+
+    monkeypatch.setattr(Trainer, "step", spoiled)
+    said = fails(capsys, ["train", "--out", out, "--steps=5", *TINY])
+    assert "loss_d is nan at step 3: try a lower --lr" in said
+    assert load_checkpoint(out / "00000-digits" / "checkpoint.safetensors")[1]["step"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--steps=0"], 1, "--steps is 0: must be from 1"),
+        (["--steps=many"], 2, "Invalid value for '--steps'"),
+        (["--stepz=3"], 2, "No such option"),
+        (["--lr=-1"], 1, "--lr is -1.0: must be above 0 and at most 1"),
+        (["--data=faces"], 1, "--data is 'faces': must be digits"),
+        (["--config=absent.toml"], 1, "cannot read config absent.toml: No such file"),
+        (["--resume=absent"], 1, "no run at absent"),
+        (["--out=/dev/null/runs"], 1, "cannot write runs to /dev/null/runs: Not a directory"),
+    ],
+)
+def test_a_bad_option_gives_one_line(capsys, arguments, code, message):
+    assert message in fails(capsys, ["train", *arguments], code=code)
+
+
+def test_a_missing_gpu_gives_one_line_and_no_folder(out, capsys, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "cupy", None)
+    assert "no GPU" in fails(capsys, ["train", "--device=cuda", "--out", out])
+    assert not out.exists()
+
+
+def test_a_resumed_run_keeps_its_options(trained, capsys, tmp_path):
+    said = fails(capsys, ["train", "--resume", trained, "--width=9"])
+    assert "--width is 9 but" in said
+    assert "a resumed run keeps its options" in said
+    file = tmp_path / "a.toml"
+    file.touch()
+    said = fails(capsys, ["train", "--resume", trained, "--config", file])
+    assert "--config and --resume exclude each other" in said
+    assert run(["train", "--resume", str(trained), "--width=2"]) == 0
+
+
+def test_a_full_disk_gives_one_line(trained, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device", "checkpoint.safetensors")
+
+    monkeypatch.setattr("minigan.train.checkpoint.write_atomic", full)
+    said = fails(capsys, ["train", "--resume", trained])
+    assert said == "minigan: checkpoint.safetensors: No space left on device\n"
+
+
+# -- sample ---------------------------------------------------------------------------------------
+
+
+def test_a_seed_names_an_image(trained, tmp_path, capsys):
+    grid, alone = tmp_path / "grid.png", tmp_path / "alone.png"
+    assert run(["sample", str(trained), "--seeds=0-63", "--out", str(grid), "--scale=1"]) == 0
+    assert run(["sample", str(trained), "--seeds=7", "--out", str(alone), "--scale=1"]) == 0
+    assert "64 images of step 3" in capsys.readouterr().out
+    with Image.open(grid) as many, Image.open(alone) as one:
+        assert many.size == (73, 73)
+        left = 1 + 7 * 9
+        np.testing.assert_array_equal(
+            np.asarray(many)[1:9, left : left + 8], np.asarray(one)[1:9, 1:9]
+        )
+
+
+def test_the_grid_lies_in_the_run_unless_named(trained):
+    assert run(["sample", str(trained), "--seeds=1,2,5-6", "--columns=4", "--scale=1"]) == 0
+    with Image.open(trained / "grid.png") as grid:
+        assert grid.size == (4 * 9 + 1, 10)
+
+
+def test_sample_says_what_is_wrong(trained, tmp_path, capsys):
+    assert "--seeds has '5-3'" in fails(capsys, ["sample", trained, "--seeds=5-3"])
+    assert "no run at" in fails(capsys, ["sample", tmp_path / "absent"])
+    said = fails(capsys, ["sample", trained, "--out", tmp_path / "absent" / "a.png"])
+    assert "is no folder; make it first" in said
+    checkpoint = trained / "checkpoint.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:100])
+    assert "cannot read checkpoint" in fails(capsys, ["sample", trained])
+    checkpoint.unlink()
+    assert "no checkpoint at" in fails(capsys, ["sample", trained])
+
+
+# -- evaluate -------------------------------------------------------------------------------------
+
+
+def test_evaluate_writes_the_figures_again(trained, capsys, monkeypatch):
+    monkeypatch.setattr(quality, "_JUDGE_STEPS", 3)
+    reports = []
+    for _ in range(2):
+        assert run(["evaluate", str(trained), "--samples=100"]) == 0
+        reports.append((trained / "quality.json").read_text())
+    assert reports[0] == reports[1]
+    assert json.loads(reports[0])["samples"] == 100
+    assert "100 samples, judged by" in capsys.readouterr().out
+
+
+def test_evaluate_needs_enough_samples(trained, capsys):
+    assert "--samples is 5: must be at least 100" in fails(
+        capsys, ["evaluate", trained, "--samples=5"]
+    )

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from minigan.train import files
+from minigan.train.checkpoint import FORMAT, group, load_checkpoint, nest, save_checkpoint
+from minigan.train.errors import CheckpointError
+
+ARRAYS = {
+    "g/weight": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "g/count": np.array(7),
+    "empty": np.zeros((0, 2), np.float64),
+}
+
+
+def test_arrays_and_notes_come_back_bit_for_bit(tmp_path):
+    path = save_checkpoint(tmp_path / "c.safetensors", ARRAYS, {"step": 3, "state": {"a": 2**100}})
+    arrays, notes = load_checkpoint(path)
+    assert notes == {"step": 3, "state": {"a": 2**100}}
+    assert arrays.keys() == ARRAYS.keys()
+    for name, array in ARRAYS.items():
+        assert arrays[name].dtype == array.dtype
+        np.testing.assert_array_equal(arrays[name], array)
+
+
+def test_memory_order_does_not_matter(tmp_path):
+    array = np.arange(24.0).reshape(2, 3, 4).transpose(2, 0, 1)[::2]
+    arrays, _ = load_checkpoint(save_checkpoint(tmp_path / "c", {"a": array}, {}))
+    np.testing.assert_array_equal(arrays["a"], array)
+
+
+def test_the_same_content_gives_the_same_bytes(tmp_path):
+    a = save_checkpoint(tmp_path / "a", ARRAYS, {"x": 1, "y": 2}).read_bytes()
+    b = save_checkpoint(tmp_path / "b", ARRAYS, {"y": 2, "x": 1}).read_bytes()
+    assert a == b
+
+
+def test_a_failed_write_keeps_the_former_checkpoint(tmp_path, monkeypatch):
+    path = save_checkpoint(tmp_path / "c", ARRAYS, {"step": 1})
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(files.os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_checkpoint(path, ARRAYS, {"step": 2})
+    assert load_checkpoint(path)[1] == {"step": 1}
+
+
+@pytest.mark.parametrize("damage", ["truncate", "garbage", "empty", "flip"])
+def test_damage_gives_one_line(tmp_path, damage):
+    path = save_checkpoint(tmp_path / "c", ARRAYS, {})
+    data = path.read_bytes()
+    broken = {
+        "truncate": data[:-8],
+        "garbage": b"not a checkpoint at all",
+        "empty": b"",
+        "flip": b"\xff" * 8 + data[8:],
+    }
+    path.write_bytes(broken[damage])
+    with pytest.raises(CheckpointError, match="cannot read checkpoint") as caught:
+        load_checkpoint(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_and_a_foreign_one_give_one_line(tmp_path):
+    with pytest.raises(CheckpointError, match="no checkpoint at"):
+        load_checkpoint(tmp_path / "absent")
+    save_file({"a": np.zeros(2)}, tmp_path / "foreign")
+    with pytest.raises(CheckpointError, match=f"its metadata has no '{FORMAT}'"):
+        load_checkpoint(tmp_path / "foreign")
+
+
+def test_groups_are_flattened_and_found_again():
+    flat = nest({"g": {"a.b": 1}, "ga": {"c": 2}})
+    assert flat == {"g/a.b": 1, "ga/c": 2}
+    assert group(flat, "g") == {"a.b": 1}

@@ -1,0 +1,189 @@
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+import minigan as mg
+from minigan.testing.cupy_double import cupy_double
+from minigan.train import loop, quality
+from minigan.train.checkpoint import load_checkpoint
+from minigan.train.errors import CheckpointError, Diverged
+from minigan.train.records import read_records
+from minigan.train.run_folder import RunFolder
+from minigan.train.sample import images_of, latents
+from minigan.train.trainer import Trainer
+
+TIMES = ("seconds", "images_per_second")
+
+
+def train(root, config, hook=None, folder=None):
+    """Train in a new folder, or go on in the given one; return (folder, whether it finished)."""
+    if folder is None:
+        folder, trainer = new(root, config)
+    else:
+        trainer = loop.resume(folder, config)
+    return folder, loop.run(trainer, folder, Console(file=io.StringIO()), hook=hook)
+
+
+def new(root, config):
+    folder, trainer = RunFolder.create(root, config), Trainer(config)
+    loop.begin(trainer, folder)
+    return folder, trainer
+
+
+def stop_at(step):
+    def hook(trainer, losses):
+        if trainer.step_count == step:
+            raise KeyboardInterrupt
+
+    return hook
+
+
+def untimed(folder):
+    return [
+        {k: v for k, v in r.items() if k not in TIMES} for r in read_records(folder.metrics_file)
+    ]
+
+
+def files(folder):
+    return sorted(str(p.relative_to(folder.path)) for p in folder.path.rglob("*") if p.is_file())
+
+
+def test_a_run_leaves_its_files(tmp_path, config):
+    folder, finished = train(tmp_path, config)
+    assert finished
+    assert files(folder) == [
+        "checkpoint.safetensors",
+        "command.txt",
+        "config.toml",
+        "losses.png",
+        "metrics.jsonl",
+        "samples/latest.png",
+        "samples/reals.png",
+        "samples/step-000000.png",
+        "samples/step-000002.png",
+        "samples/step-000004.png",
+    ]
+    records = read_records(folder.metrics_file)
+    assert [r["step"] for r in records] == [1, 2, 3, 4]
+    assert set(records[0]) == {"kind", "step", "loss_d", "r1", "loss_g", *TIMES}
+    assert load_checkpoint(folder.checkpoint_file)[1] == {"step": 4, "version": mg.__version__}
+    last = (folder.samples / "step-000004.png").read_bytes()
+    assert (folder.samples / "latest.png").read_bytes() == last
+    assert (folder.samples / "step-000000.png").read_bytes() != last
+
+
+def test_the_same_seed_gives_the_same_run(tmp_path, config):
+    a, _ = train(tmp_path, config)
+    b, _ = train(tmp_path, config)
+    assert untimed(a) == untimed(b)
+    for name in ("checkpoint.safetensors", "samples/latest.png", "losses.png"):
+        assert (a.path / name).read_bytes() == (b.path / name).read_bytes(), name
+
+
+def test_what_is_written_does_not_feed_back(tmp_path, config):
+    a, _ = train(tmp_path, config)
+    b, _ = train(tmp_path, config.replace(log_every=3, preview_every=100, save_every=1))
+    assert a.checkpoint_file.read_bytes() == b.checkpoint_file.read_bytes()
+    assert [r["step"] for r in read_records(b.metrics_file)] == [3, 4]
+
+
+def test_ctrl_c_saves_and_the_run_goes_on_as_if_nothing_had_been(tmp_path, config):
+    whole, _ = train(tmp_path, config)
+    folder, finished = train(tmp_path, config, stop_at(3))
+    assert not finished
+    assert load_checkpoint(folder.checkpoint_file)[1]["step"] == 3
+    assert (folder.samples / "step-000003.png").exists()
+    folder, finished = train(tmp_path, config, folder=folder)
+    assert finished
+    assert untimed(folder) == untimed(whole)
+    assert folder.checkpoint_file.read_bytes() == whole.checkpoint_file.read_bytes()
+
+
+def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(tmp_path, config):
+    def die(trainer, losses):
+        if trainer.step_count == 3:
+            raise MemoryError
+
+    folder, trainer = new(tmp_path, config)
+    with pytest.raises(MemoryError):
+        loop.run(trainer, folder, Console(file=io.StringIO()), hook=die)
+    assert load_checkpoint(folder.checkpoint_file)[1]["step"] == 2
+    train(tmp_path, config, folder=folder)
+    assert [r["step"] for r in read_records(folder.metrics_file)] == [1, 2, 3, 4]
+    whole, _ = train(tmp_path, config)
+    assert folder.checkpoint_file.read_bytes() == whole.checkpoint_file.read_bytes()
+
+
+def test_divergence_keeps_the_last_good_checkpoint(tmp_path, config):
+    def spoil(trainer, losses):
+        if trainer.step_count == 3:
+            bias = trainer.d.head[1].bias
+            bias.assign_(np.full(bias.shape, np.nan, np.float32))
+
+    folder, trainer = new(tmp_path, config)
+    with pytest.raises(Diverged, match="loss_d is nan at step 4"):
+        loop.run(trainer, folder, Console(file=io.StringIO()), hook=spoil)
+    arrays, notes = load_checkpoint(folder.checkpoint_file)
+    assert notes["step"] == 2
+    assert all(np.isfinite(a).all() for a in arrays.values())
+    assert [r["step"] for r in read_records(folder.metrics_file)] == [1, 2, 3]
+
+
+def test_a_broken_weight_does_not_overwrite_the_checkpoint(tmp_path, config):
+    def spoil(trainer, losses):
+        if trainer.step_count == 4:  # after the last step: the losses are fine to the end
+            trainer.ema.module.to_image[0].bias.assign_(np.nan)
+
+    folder, trainer = new(tmp_path, config.replace(save_every=3))
+    with pytest.raises(Diverged, match="ema/to_image.0.bias is not finite at step 4"):
+        loop.run(trainer, folder, Console(file=io.StringIO()), hook=spoil)
+    assert load_checkpoint(folder.checkpoint_file)[1]["step"] == 3
+
+
+def test_previews_show_what_the_seeds_name(tmp_path, config):
+    folder, _ = train(tmp_path, config)
+    generator, loaded, step = loop.load_generator(folder)
+    assert (loaded, step) == (config, 4)
+    assert not generator.training
+    z = latents(range(64), config.latent)
+    expected = loop.pictures.grid_png(images_of(generator, z))
+    assert (folder.samples / "latest.png").read_bytes() == expected
+    with Image.open(folder.samples / "latest.png") as picture:
+        assert picture.size == (8 * 73, 8 * 73)  # 8 images and 9 gaps, 8 times
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path, config):
+    folder, _ = train(tmp_path, config)
+    folder.config_file.write_text(config.replace(width=3).to_toml())
+    with pytest.raises(CheckpointError, match="does not fit its config.toml"):
+        loop.load_generator(folder)
+    with pytest.raises(CheckpointError, match="does not fit its config.toml"):
+        loop.resume(folder, folder.config())
+
+
+def test_the_figures_are_written(tmp_path, config, monkeypatch):
+    monkeypatch.setattr(quality, "_JUDGE_STEPS", 3)
+    folder, _ = train(tmp_path, config)
+    generator, _, step = loop.load_generator(folder)
+    report = loop.write_figures(folder, generator, config.replace(eval_samples=100), step)
+    written = json.loads(folder.quality_file.read_text())
+    assert written == read_records(folder.metrics_file, "quality")[-1]
+    assert written["step"] == 4
+    assert written["samples"] == 100
+    assert written["generator"]["frechet"] == pytest.approx(report.generator.frechet, rel=1e-5)
+
+
+def test_a_run_on_a_gpu_leaves_what_any_machine_can_read(tmp_path, config):
+    with cupy_double():
+        folder, finished = train(tmp_path, config.replace(device="cuda"))
+    assert finished
+    generator, loaded, _ = loop.load_generator(folder)
+    assert loaded.device == "cpu"
+    on_cpu, _ = train(tmp_path, config)
+    z = latents(range(4), config.latent)
+    expected = images_of(loop.load_generator(on_cpu)[0], z)
+    np.testing.assert_allclose(images_of(generator, z), expected, atol=1e-3)

@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+from minigan.data import Dataset, load_digits
+from minigan.train import quality
+from minigan.train.quality import Judge, evaluate
+from minigan.train.recipes import build_networks
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return Judge(load_digits("train"), load_digits("test"), steps=150)
+
+
+def test_the_judge_knows_the_digits(judge):
+    assert judge.accuracy > 0.93
+    features, labels = judge.look(load_digits("test").images)
+    assert features.shape == (355, 64)
+    assert np.mean(labels == load_digits("test").labels) == judge.accuracy
+
+
+def test_the_judge_is_the_same_each_time():
+    train, test = load_digits("train"), load_digits("test")
+    a, b = Judge(train, test, steps=3), Judge(train, test, steps=3)
+    np.testing.assert_array_equal(a.features, b.features)
+
+
+def test_real_images_are_near_and_noise_is_far(judge):
+    real = judge.measure(load_digits("train").images)
+    noise = judge.measure(
+        np.random.default_rng(0).uniform(-1, 1, (500, 1, 8, 8)).astype(np.float32)
+    )
+    assert real.covered == 10
+    assert real.reverse_kl < 0.01
+    assert noise.frechet > 20 * real.frechet
+
+
+def test_a_missing_class_is_seen(judge):
+    train = load_digits("train")
+    some = judge.measure(train.images[train.labels != 3])
+    assert some.shares[3] < 0.03
+    assert some.covered == 9
+    assert some.smallest_share == some.shares[3]
+    # ten equal classes less one: KL = log(10 / 9)
+    assert some.reverse_kl == pytest.approx(np.log(10 / 9), abs=0.03)
+
+
+def test_the_held_out_images_are_at_distance_zero_from_themselves(judge):
+    own = judge.measure(load_digits("test").images)
+    assert own.frechet < 1e-3 * judge.measure(load_digits("train").images[:100]).frechet
+
+
+def test_a_report_has_floor_generator_and_untrained(config, monkeypatch):
+    monkeypatch.setattr(quality, "_JUDGE_STEPS", 3)
+    config = config.replace(eval_samples=150)
+    generator, _ = build_networks(config)
+    report = evaluate(generator, config)
+    assert report.samples == 150
+    assert report.generator == report.untrained  # it *is* the untrained one
+    assert report.floor != report.generator
+    assert sum(report.floor.shares) == pytest.approx(1)
+    rounded = report.as_dict()
+    assert rounded["floor"]["covered"] == report.floor.covered
+    assert rounded["floor"]["frechet"] == float(f"{report.floor.frechet:.6g}")
+    assert len(rounded["generator"]["shares"]) == 10
+
+
+def test_a_small_dataset_will_do():
+    data = Dataset(np.zeros((6, 1, 8, 8), np.float32), np.arange(6) % 3)
+    assert Judge(data, data, steps=1).classes == 3

@@ -1,0 +1,64 @@
+import multiprocessing
+
+import pytest
+
+from minigan.train import run_folder
+from minigan.train.config import Config
+from minigan.train.errors import RunError
+from minigan.train.run_folder import RunFolder, next_path
+
+
+def test_runs_are_numbered(tmp_path):
+    names = [RunFolder.create(tmp_path / "runs", Config()).path.name for _ in range(3)]
+    assert names == ["00000-digits", "00001-digits", "00002-digits"]
+    (tmp_path / "runs" / "00041-other").mkdir()
+    (tmp_path / "runs" / "my-notes").mkdir()
+    assert next_path(tmp_path / "runs", "digits").name == "00042-digits"
+
+
+def test_a_new_run_holds_config_and_command(tmp_path):
+    config = Config(steps=5)
+    folder = RunFolder.create(tmp_path, config, ["minigan", "train", "--out", "a b"])
+    assert (folder.path / "command.txt").read_text() == "minigan train --out 'a b'\n"
+    assert folder.samples.is_dir()
+    assert RunFolder.open(folder.path).config() == config
+    folder.note_command(["minigan", "again"])
+    assert len((folder.path / "command.txt").read_text().splitlines()) == 2
+
+
+def test_a_number_taken_meanwhile_is_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "00000-digits").mkdir()
+    looks = iter([tmp_path / "00000-digits", tmp_path / "00001-digits"])
+    monkeypatch.setattr(run_folder, "next_path", lambda root, name: next(looks))
+    assert RunFolder.create(tmp_path, Config()).path.name == "00001-digits"
+
+
+def _create(root):
+    return str(RunFolder.create(root, Config()).path)
+
+
+def test_runs_that_start_at_once_get_folders_of_their_own(tmp_path):
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        paths = pool.map(_create, [tmp_path] * 12, chunksize=1)
+    assert len(set(paths)) == 12
+    assert all(RunFolder.open(path).config() == Config() for path in paths)
+
+
+def test_a_place_that_cannot_be_written_gives_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="cannot write runs to .*: Not a directory; try --out"):
+        RunFolder.create(tmp_path / "file" / "runs", Config())
+
+
+def test_what_is_no_run_gives_one_line(tmp_path):
+    with pytest.raises(RunError, match="no run at .*: give a folder that `minigan train` made"):
+        RunFolder.open(tmp_path / "absent")
+    with pytest.raises(RunError, match="is not a run: it has no config.toml"):
+        RunFolder.open(tmp_path)
+
+
+def test_samples_are_written_twice(tmp_path):
+    folder = RunFolder.create(tmp_path, Config())
+    folder.write_samples(30, b"png")
+    names = {p.name: p.read_bytes() for p in folder.samples.iterdir()}
+    assert names == {"step-000030.png": b"png", "latest.png": b"png"}

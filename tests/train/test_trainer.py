@@ -1,0 +1,174 @@
+import numpy as np
+import pytest
+
+import minigan as mg
+from minigan.testing.cupy_double import cupy_double
+from minigan.train.errors import CheckpointError, Diverged
+from minigan.train.sample import images_of
+from minigan.train.trainer import Trainer
+
+
+def play(trainer, steps):
+    return [trainer.step() for _ in range(steps)]
+
+
+def assert_same_state(a, b):
+    (arrays_a, notes_a), (arrays_b, notes_b) = a.state(), b.state()
+    assert notes_a == notes_b
+    assert arrays_a.keys() == arrays_b.keys()
+    for name, array in arrays_a.items():
+        np.testing.assert_array_equal(array, arrays_b[name], err_msg=name)
+
+
+def test_the_losses_are_those_of_the_formulas(config):
+    trainer = Trainer(config.replace(gamma=3.0))
+    # The same quantities from the untouched twin, by other means.
+    twin = Trainer(config.replace(gamma=3.0))
+    real = twin._tensor(twin.batches.at(0)).requires_grad_()
+    with mg.no_grad():
+        fake = twin.g(twin._latents("latents of D", 0))
+    logits = twin.d(real)
+    slopes = mg.grad(logits.sum(), real)[0].numpy()
+    expected_d = (
+        np.logaddexp(0, -logits.numpy()).mean() + np.logaddexp(0, twin.d(fake).numpy()).mean()
+    )
+    losses = trainer.step()
+    assert losses["loss_d"] == pytest.approx(expected_d, rel=1e-5)
+    assert losses["r1"] == pytest.approx(1.5 * (slopes**2).sum(axis=(1, 2, 3)).mean(), rel=1e-4)
+
+
+def test_the_loss_of_g_is_taken_after_the_step_of_d(config):
+    trainer, twin = Trainer(config), Trainer(config)
+    losses = trainer.step()
+    twin._step_d(0)
+    logits = twin.d(twin.g(twin._latents("latents of G", 0))).numpy()
+    assert losses["loss_g"] == pytest.approx(np.logaddexp(0, -logits).mean(), rel=1e-5)
+
+
+def test_each_player_moves_in_its_own_step_alone(config):
+    trainer = Trainer(config)
+
+    def weights(network):
+        return [p.numpy().copy() for p in network.parameters()]
+
+    g, d = weights(trainer.g), weights(trainer.d)
+    trainer._step_d(0)
+    assert all(map(np.array_equal, weights(trainer.g), g))
+    moved_d = weights(trainer.d)
+    assert not any(map(np.array_equal, moved_d, d))
+    trainer._step_g(0)
+    assert all(map(np.array_equal, weights(trainer.d), moved_d))
+    assert not all(map(np.array_equal, weights(trainer.g), g))
+    assert all(p.requires_grad for p in trainer.d.parameters())
+
+
+def test_the_step_of_g_computes_no_gradient_for_d(config):
+    trainer = Trainer(config)
+    trainer._step_d(0)
+    before = [p.grad for p in trainer.d.parameters()]
+    trainer._step_g(0)
+    assert all(p.grad is g for p, g in zip(trainer.d.parameters(), before, strict=True))
+
+
+def test_gamma_zero_means_no_penalty(config):
+    assert [losses["r1"] for losses in play(Trainer(config.replace(gamma=0.0)), 2)] == [0.0, 0.0]
+
+
+def test_the_penalty_changes_the_weights(config):
+    with_it, without = Trainer(config.replace(gamma=100.0)), Trainer(config.replace(gamma=0.0))
+    with_it.step(), without.step()
+    a, b = with_it.d.state_dict(), without.d.state_dict()
+    assert not np.array_equal(a["from_image.0.weight"], b["from_image.0.weight"])
+
+
+@pytest.mark.parametrize("spectral_norm", [False, True])
+def test_the_same_seed_plays_the_same_game_bit_for_bit(config, spectral_norm):
+    config = config.replace(spectral_norm=spectral_norm)
+    a, b = Trainer(config), Trainer(config)
+    assert play(a, 3) == play(b, 3)
+    assert_same_state(a, b)
+
+
+def test_another_seed_plays_another_game(config):
+    assert play(Trainer(config), 1) != play(Trainer(config.replace(seed=1)), 1)
+
+
+def test_previews_do_not_disturb_the_game(config):
+    quiet, watched = Trainer(config), Trainer(config)
+    play(quiet, 3)
+    for _ in range(3):
+        z = np.zeros((2, config.latent), np.float32)
+        images_of(watched.ema.module, z)
+        images_of(watched.g, z)
+        mg.manual_seed(1)
+        watched.step()
+    assert_same_state(quiet, watched)
+
+
+@pytest.mark.parametrize("spectral_norm", [False, True])
+def test_two_and_two_steps_are_four_bit_for_bit(config, spectral_norm):
+    config = config.replace(spectral_norm=spectral_norm)
+    whole, first, second = (Trainer(config) for _ in range(3))
+    expected = play(whole, 4)
+    assert play(first, 2) == expected[:2]
+    second.load_state(*first.state())
+    assert second.step_count == 2
+    assert play(second, 2) == expected[2:]
+    assert_same_state(whole, second)
+
+
+def test_the_average_follows_the_weights_and_copies_the_statistics(config):
+    trainer = Trainer(config)
+    before = trainer.ema.state_dict()
+    trainer.step()
+    now, average = trainer.g.state_dict(), trainer.ema.state_dict()
+    for name, value in average.items():
+        if "running" in name or "num_batches" in name:
+            np.testing.assert_array_equal(value, now[name])
+        else:  # the first decay is 1 / 10
+            expected = 0.1 * before[name] + 0.9 * now[name]
+            np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_on_a_gpu_only_the_losses_are_waited_for(config):
+    on_cpu = play(Trainer(config), 3)
+    with cupy_double() as double:
+        trainer = Trainer(config.replace(device="cuda"))
+        on_gpu = play(trainer, 2)
+        double.reset()
+        on_gpu += play(trainer, 1)
+        assert double.synchronisations == 3, double.journal  # loss_d, r1, loss_g
+        state, _ = trainer.state()
+    for a, b in zip(on_cpu, on_gpu, strict=True):
+        assert a == pytest.approx(b, rel=1e-4)
+    assert all(type(array) is np.ndarray for array in state.values())
+
+
+def test_a_state_of_another_network_is_refused(config):
+    arrays, notes = Trainer(config).state()
+    with pytest.raises(CheckpointError, match="does not fit its config.toml"):
+        Trainer(config.replace(width=3)).load_state(arrays, notes)
+    with pytest.raises(CheckpointError, match="does not fit its config.toml"):
+        Trainer(config).load_state(arrays, {})
+
+
+@pytest.mark.parametrize(("player", "loss"), [("d", "loss_d"), ("g", "loss_g")])
+def test_a_loss_that_is_not_finite_is_named(config, player, loss, monkeypatch):
+    trainer = Trainer(config)
+    trainer.step()
+    before = trainer.d.state_dict()
+    name = {"d": "discriminator", "g": "generator"}[player]
+    monkeypatch.setattr(trainer.loss, name, lambda *_: mg.tensor(np.nan, requires_grad=True))
+    with pytest.raises(Diverged, match=rf"{loss} is nan at step 2: try a lower --lr, a higher"):
+        trainer.step()
+    if player == "d":
+        for key, value in trainer.d.state_dict().items():
+            np.testing.assert_array_equal(value, before[key])
+
+
+def test_a_weight_that_is_not_finite_is_not_saved(config):
+    trainer = Trainer(config)
+    bias = trainer.d.head[1].bias
+    bias.assign_(np.full(bias.shape, np.inf, np.float32))
+    with pytest.raises(Diverged, match=r"d/head\.1\.bias is not finite at step 0: try a lower"):
+        trainer.state()
