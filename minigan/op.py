@@ -31,7 +31,7 @@ import numpy as np
 from minigan.backend import backend_of, is_array
 from minigan.errors import DeviceError, GraphError, ShapeError
 from minigan.node import Node
-from minigan.tensor import Tensor, as_tensor, wrap
+from minigan.tensor import Tensor, as_tensor
 
 OPS: dict[str, Op] = {}  # every op by name, filled where the ops are defined
 
