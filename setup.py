@@ -22,6 +22,7 @@ TRAIN = [
     "safetensors>=0.4.3",
     "scikit-learn>=1.5",
     "scipy>=1.13",
+    "threadpoolctl>=3.5",
     "tomli-w>=1.0",
     "typer>=0.12.4",
 ]
@@ -38,7 +39,7 @@ EXTRAS = {
         "ruff>=0.17,<0.18",  # one formatter for everybody: a new minor version may format anew
         "setuptools>=77",
     ],
-    "bench": [*TRAIN, "threadpoolctl>=3.5"],
+    "bench": TRAIN,
     "docs": ["pdoc>=15.0"],
 }
 

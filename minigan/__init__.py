@@ -23,8 +23,9 @@ from minigan.backend import (
     synchronize,
 )
 from minigan.errors import DeviceError, GraphError, ShapeError, VersionError
-from minigan.op import enable_grad, explain, fused, is_grad_enabled, no_grad, op, trace
+from minigan.op import explain, fused, op
 from minigan.ops import *
+from minigan.recording import enable_grad, is_grad_enabled, no_grad, trace
 from minigan.tensor import Tensor, as_tensor, from_dlpack, tensor
 
 _LAZY = ("losses", "nn", "optim", "penalties", "testing")  # imported at their first use

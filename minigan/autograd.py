@@ -18,7 +18,8 @@ from typing import Any
 from minigan.backend import is_array, xp_of
 from minigan.errors import GraphError, ShapeError, VersionError
 from minigan.node import Leaf, Node
-from minigan.op import FusedOp, Op, op, recording
+from minigan.op import FusedOp, Op, op
+from minigan.recording import recording
 from minigan.tensor import Tensor, as_tensor, wrap
 
 

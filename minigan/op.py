@@ -21,9 +21,7 @@ Where a derivative is to be differentiated again, the engine differentiates the 
 from __future__ import annotations
 
 import inspect
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ContextDecorator, contextmanager
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,78 +29,10 @@ import numpy as np
 from minigan.backend import backend_of, is_array
 from minigan.errors import DeviceError, GraphError, ShapeError
 from minigan.node import Node
+from minigan.recording import mode
 from minigan.tensor import Tensor, as_tensor
 
 OPS: dict[str, Op] = {}  # every op by name, filled where the ops are defined
-
-
-# -- the state of a thread ------------------------------------------------------------------------
-
-
-class _Mode(threading.local):
-    """Whether this thread records, and who watches its ops."""
-
-    recording = True
-    watcher: Callable[[str, Any], None] | None = None
-
-
-_mode = _Mode()
-
-
-class _Recording(ContextDecorator):
-    """Set recording on or off for a block or a function, and restore it whatever happens."""
-
-    def __init__(self, flag: bool) -> None:
-        self._flag = flag
-        self._former: list[bool] = []
-
-    def __enter__(self) -> _Recording:
-        self._former.append(_mode.recording)
-        _mode.recording = self._flag
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        _mode.recording = self._former.pop()
-
-    def _recreate_cm(self) -> _Recording:
-        return type(self)(self._flag)  # one per call of a decorated function: threads do not mix
-
-
-def recording(flag: bool) -> _Recording:
-    """Record ops in the block, or not."""
-    return _Recording(flag)
-
-
-def no_grad() -> _Recording:
-    """Record nothing in the block (or decorated function): results have no graph.
-
-    >>> import minigan as mg
-    >>> x = mg.tensor(2.0, requires_grad=True)
-    >>> with mg.no_grad():
-    ...     print((x * x).requires_grad)
-    False
-    """
-    return _Recording(False)
-
-
-def enable_grad() -> _Recording:
-    """Record in the block (or decorated function), inside `no_grad` too."""
-    return _Recording(True)
-
-
-def is_grad_enabled() -> bool:
-    """Whether this thread records ops."""
-    return _mode.recording
-
-
-@contextmanager
-def trace(callback: Callable[[str, Any], None]) -> Iterator[None]:
-    """Call `callback(op_name, out_array)` after each op of this thread within the block."""
-    former, _mode.watcher = _mode.watcher, callback
-    try:
-        yield
-    finally:
-        _mode.watcher = former
 
 
 # -- rules ----------------------------------------------------------------------------------------
@@ -237,12 +167,12 @@ class Op:
             out, stash = out
         if type(out) is not kind:
             out = _force_array(out)
-        if _mode.watcher is not None:
-            _mode.watcher(self.name, out)
+        if mode.watcher is not None:
+            mode.watcher(self.name, out)
         tensor = _new(Tensor)
         tensor.data = out
         tensor._leaf = None
-        if mask and _mode.recording and self.differentiable:
+        if mask and mode.recording and self.differentiable:
             tensor.node = self._record(mask, args, arrays, attrs, out, stash)
             tensor._version = None
         else:

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from minigan.autograd import grad
 from minigan.backend import Generator, backend_of, default_generator
 from minigan.errors import ShapeError
-from minigan.op import no_grad
 from minigan.ops import norm
+from minigan.recording import no_grad
 from minigan.tensor import Tensor
 
 Critic = Callable[[Tensor], Tensor]

@@ -23,6 +23,7 @@ FLOORS = {
     "backend": 0,
     "node": 1,
     "tensor": 1,
+    "recording": 2,
     "op": 2,
     "autograd": 2,
     "ops": 3,
@@ -51,6 +52,8 @@ OPTIONAL = {
     "safetensors",
     "scipy",
     "sklearn",
+    "threadpoolctl",
+    "tomli_w",
     "typer",
 }
 

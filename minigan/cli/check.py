@@ -44,9 +44,12 @@ def gradcheck(
         raise ConfigError(str(error)) from None
     with console.status("checking ...") as status:
         rows = sweep.run_sweep(
-            ops, order=order, dtype=dtype.value, device=device.value,
+            ops,
+            order=order,
+            dtype=dtype.value,
+            device=device.value,
             progress=lambda row: status.update(f"{row.op}: {row.verdict}"),
-        )  # fmt: skip
+        )
     console.print(_table(rows))
     failed = [row for row in rows if not row.passed]
     for row in failed:

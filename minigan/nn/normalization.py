@@ -14,8 +14,8 @@ from minigan.errors import ShapeError
 from minigan.nn.linear import Linear
 from minigan.nn.module import Module
 from minigan.nn.parameter import Parameter
-from minigan.op import no_grad
 from minigan.ops.normalization import batch_statistics
+from minigan.recording import no_grad
 from minigan.tensor import Tensor
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from minigan import ops
-from minigan.op import no_grad
+from minigan.recording import no_grad
 from minigan.tensor import Tensor
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigan.nn.module import Module
-from minigan.op import no_grad
+from minigan.recording import no_grad
 
 
 class EMA:

@@ -21,7 +21,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from minigan.backend import backend_of
-from minigan.op import Op, is_grad_enabled
+from minigan.op import Op
+from minigan.recording import is_grad_enabled
 from minigan.tensor import Tensor
 from minigan.testing.levels import Level, Problem, away_from_zero, join, levels, pull
 from minigan.testing.report import PropertyError, entry

@@ -38,13 +38,13 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, 
         raise CheckpointError(f"no checkpoint at {path}: the run stopped before its first one")
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
+            notes = json.loads((file.metadata() or {}).get(FORMAT, "null"))
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"cannot read checkpoint {path}: {_one_line(error)}") from None
-    if FORMAT not in metadata:
+    if not isinstance(notes, dict):
         raise CheckpointError(f"{path} is no minigan checkpoint: its metadata has no {FORMAT!r}")
-    return arrays, json.loads(metadata[FORMAT])
+    return arrays, notes
 
 
 def nest(arrays: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,15 +57,17 @@ class Config:
     beta1: float = _option(0.0, "Adam's beta1", low=0, below=1)
     beta2: float = _option(0.99, "Adam's beta2", low=0, below=1)
     gamma: float = _option(
-        0.5, "Weight of R1, gamma/2 E|grad D(real)|^2 (0: off)", low=0, high=10**6
+        0.5, "Weight of R1, gamma/2 E|grad D(real)|^2; 0 is off", low=0, high=10**6
     )
     spectral_norm: bool = _option(False, "Divide D's weights by their spectral norms")
     ema: float = _option(0.995, "Decay per step of the averaged G that is sampled", low=0, below=1)
     latent: int = _option(32, "Size of the latent vector z", low=1, high=65536)
-    width: int = _option(24, "Channels at full size, in G and D; doubled at each halving", low=1,
-                         high=4096)  # fmt: skip
-    seed: int = _option(0, "Seed of first weights, order of data and latents", low=0,
-                        high=2**63 - 1)  # fmt: skip
+    width: int = _option(
+        24, "Channels at full size, in G and D; doubled at each halving", low=1, high=4096
+    )
+    seed: int = _option(
+        0, "Seed of first weights, order of data and latents", low=0, high=2**63 - 1
+    )
     log_every: int = _option(10, "Steps between two lines of metrics.jsonl", low=1, high=10**8)
     preview_every: int = _option(100, "Steps between two pictures of samples", low=1, high=10**8)
     save_every: int = _option(250, "Steps between two checkpoints", low=1, high=10**8)
@@ -100,6 +103,13 @@ class Config:
         """Return a config with some options changed, and checked again."""
         return dataclasses.replace(self, **options)
 
+
+_BOUNDS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
+    "low": (operator.ge, "at least"),
+    "above": (operator.gt, "above"),
+    "high": (operator.le, "at most"),
+    "below": (operator.lt, "below"),
+}
 
 OPTIONS: dict[str, dataclasses.Field] = {f.name: f for f in dataclasses.fields(Config)}
 
@@ -145,16 +155,11 @@ def _check(field: dataclasses.Field, value: Any) -> None:
     limits = field.metadata
     if limits["choices"]:
         good = value in limits["choices"]
-    elif isinstance(value, bool):
-        good = True
     else:
         good = math.isfinite(value) and all(
-            (
-                limits["low"] is None or value >= limits["low"],
-                limits["above"] is None or value > limits["above"],
-                limits["high"] is None or value <= limits["high"],
-                limits["below"] is None or value < limits["below"],
-            )
+            compare(value, limits[key])
+            for key, (compare, _) in _BOUNDS.items()
+            if limits[key] is not None
         )
     if not good:
         raise ConfigError(f"{flag(field.name)} is {value!r}: must be {describe_range(field)}")
@@ -167,6 +172,5 @@ def describe_range(field: dataclasses.Field) -> str:
         return " or ".join(limits["choices"])
     if limits["low"] is not None and limits["high"] is not None:
         return f"from {limits['low']} to {limits['high']}"
-    words = {"low": "at least", "above": "above", "high": "at most", "below": "below"}
-    bounds = [f"{word} {limits[key]}" for key, word in words.items() if limits[key] is not None]
-    return " and ".join(bounds)
+    given = ((word, limits[key]) for key, (_, word) in _BOUNDS.items() if limits[key] is not None)
+    return " and ".join(f"{word} {limit}" for word, limit in given)

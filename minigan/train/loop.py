@@ -95,12 +95,13 @@ def load_generator(folder: RunFolder) -> tuple[DCGANGenerator, Config, int]:
     generator, _ = build_networks(config)
     try:
         generator.load_state_dict(checkpoint.group(arrays, "ema"))
-    except ValueError as error:
+        step = int(notes["step"])
+    except (KeyError, ValueError) as error:
         raise CheckpointError(
             f"{folder.checkpoint_file} does not fit its config.toml: {error}"
         ) from None
     generator.eval()
-    return generator, config, int(notes["step"])
+    return generator, config, step
 
 
 def write_figures(

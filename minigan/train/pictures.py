@@ -18,7 +18,7 @@ from PIL import Image
 
 from minigan.errors import ShapeError
 
-_WIDE = 64
+_WIDE = 64  # screen pixels for one image
 
 _CURVES = {
     "loss_d": "D (without R1)",

@@ -25,22 +25,26 @@ def read_records(path: str | Path, kind: str | None = None) -> list[dict[str, An
     A last line that a crash cut short is passed over; `RunError` for any other damage.
     """
     path = Path(path)
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    records = []
-    for number, line in enumerate(lines, 1):
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            if number == len(lines) and not line.endswith("\n"):
-                break
-            raise RunError(f"{path}, line {number}, is not JSON: repair or delete it") from None
-    return [r for r in records if kind is None or r.get("kind") == kind]
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    lines = text.split("\n")[:-1]  # what follows the last newline is empty, or cut short
+    records = [_parse(line, f"{path}, line {n},") for n, line in enumerate(lines, 1)]
+    return [r for r in records if kind is None or r["kind"] == kind]
 
 
 def drop_after(path: str | Path, step: int) -> None:
     """Remove what came after `step`: a run that goes on from a checkpoint writes it again."""
     kept = [r for r in read_records(path) if r["step"] <= step and r["kind"] == "step"]
     write_text(path, "".join(map(_line, kept)))
+
+
+def _parse(line: str, place: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError:
+        record = None
+    if not isinstance(record, dict) or not {"kind", "step"} <= record.keys():
+        raise RunError(f"{place} is not a record of a run: repair or delete it")
+    return record
 
 
 def _line(record: dict[str, Any]) -> str:

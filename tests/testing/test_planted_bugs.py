@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan.op import OPS, _mode
+from minigan.op import OPS
+from minigan.recording import mode
 from minigan.testing import GradcheckError, gradcheck
 from minigan.testing.levels import Problem
 from minigan.testing.properties import check_adjoint, check_symmetry
@@ -416,14 +417,14 @@ def test_adjoint_alone_sees_a_wrong_adjoint():
 
 def test_recording_left_off_is_a_bug():
     def leaky(x):
-        _mode.recording = False
+        mode.recording = False
         return x * 2.0
 
     try:
         with pytest.raises(GradcheckError):
             gradcheck(leaky, [np.ones(2)])
     finally:
-        _mode.recording = True
+        mode.recording = True
 
 
 def test_wrong_parameter_gradient_is_named():

@@ -69,6 +69,9 @@ def test_a_missing_file_and_a_foreign_one_give_one_line(tmp_path):
     save_file({"a": np.zeros(2)}, tmp_path / "foreign")
     with pytest.raises(CheckpointError, match=f"its metadata has no '{FORMAT}'"):
         load_checkpoint(tmp_path / "foreign")
+    save_file({"a": np.zeros(2)}, tmp_path / "foreign", {FORMAT: "{"})
+    with pytest.raises(CheckpointError, match="cannot read checkpoint"):
+        load_checkpoint(tmp_path / "foreign")
 
 
 def test_groups_are_flattened_and_found_again():

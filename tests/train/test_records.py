@@ -33,9 +33,11 @@ def test_a_last_line_cut_short_is_passed_over(file):
     assert read_records(file, "step") == STEPS
 
 
-def test_other_damage_gives_one_line(file):
-    file.write_text("{}\nnonsense\n{}\n")
-    with pytest.raises(RunError, match="line 2, is not JSON"):
+@pytest.mark.parametrize("line", ["nonsense", "[1]", '{"step": 3}', "", "\udcff"])
+def test_other_damage_gives_one_line(file, line):
+    good = file.read_bytes()
+    file.write_bytes(good + line.encode("utf-8", "surrogateescape") + b"\n" + good)
+    with pytest.raises(RunError, match="line 5, is not a record of a run: repair or delete it"):
         read_records(file)
 
 

@@ -1,0 +1,59 @@
+"""Recording on and off, per thread, restored whatever happens; the watcher of ops."""
+
+import threading
+
+import numpy as np
+import pytest
+
+import minigan as mg
+
+
+def leaf(value):
+    return mg.tensor(np.array(value), requires_grad=True)
+
+
+def test_no_grad_is_restored_when_an_exception_passes():
+    def fail():
+        assert not mg.is_grad_enabled()
+        with mg.enable_grad():
+            assert mg.is_grad_enabled()
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), mg.no_grad():
+        fail()
+    assert mg.is_grad_enabled()
+
+
+def test_no_grad_decorates_functions():
+    @mg.no_grad()
+    def double(x):
+        return x * 2.0
+
+    assert not double(leaf(1.0)).requires_grad
+    assert mg.is_grad_enabled()
+
+
+def test_threads_are_independent():
+    inside, outside, results = threading.Event(), threading.Event(), []
+
+    def other():
+        inside.wait(5)
+        results.append(mg.is_grad_enabled())
+        outside.set()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    with mg.no_grad():
+        inside.set()
+        outside.wait(5)
+    thread.join()
+    assert results == [True]
+
+
+def test_trace_sees_every_op_and_stops_at_the_end_of_the_block():
+    seen = []
+    x = leaf(1.0)
+    with mg.trace(lambda name, out: seen.append(name)):
+        (x * 2.0 + 1.0).sum()
+    x + x
+    assert seen == ["multiply", "add", "sum"]
