@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import minigan.ops
-from minigan.op import OPS, Op, trace
+from minigan.op import OPS, Op
+from minigan.recording import trace
 from minigan.tensor import Tensor
 from minigan.testing import median_error
 from minigan.testing.cases import CASES, Case
