@@ -18,7 +18,7 @@ from typing import Any
 from minigan.backend import is_array, xp_of
 from minigan.errors import GraphError, ShapeError, VersionError
 from minigan.node import Leaf, Node
-from minigan.op import FusedOp, Op, op
+from minigan.op import Op, op
 from minigan.recording import recording
 from minigan.tensor import Tensor, as_tensor, wrap
 
@@ -53,14 +53,10 @@ def grad(
         retain_graph = create_graph
     targets = [_target(x, i) for i, x in enumerate(inputs)]
     seeds, given = _seeds(outputs, grad_outputs)
-    found = _walk(seeds, set(targets), create_graph, retain_graph)
-    missing = [i for i, node in enumerate(targets) if node not in found]
-    if missing and not allow_unused:
-        i = missing[0]
-        raise GraphError(
-            f"grad: no output depends on input {i} (shape {inputs[i].shape}); "
-            "pass allow_unused=True to get None for it"
-        )
+    order = _between(seeds, set(targets))
+    if not allow_unused:  # said before anything is freed
+        _refuse_unused(inputs, set(targets).difference(order))
+    found = _walk(seeds, order, set(targets), create_graph, retain_graph)
     gradients = [found.get(node) for node in targets]
     return tuple(gradients if create_graph else _unshare(gradients, given))
 
@@ -73,7 +69,7 @@ def backward(output: Tensor, gradient: Any = None, *, retain_graph: bool = False
     of their own graph keep it alive for ever: use `minigan.grad` for higher derivatives.
     """
     seeds, given = _seeds([output], gradient)
-    found = _walk(seeds, None, False, retain_graph)
+    found = _walk(seeds, sorted(_reachable(seeds), key=_id), None, False, retain_graph)
     held = [node for node in found if node.keeps_grad]
     for node, new in zip(held, _unshare([found[n] for n in held], given), strict=True):
         with recording(False):
@@ -84,11 +80,22 @@ def backward(output: Tensor, gradient: Any = None, *, retain_graph: bool = False
 
 
 def _walk(
-    seeds: dict[Node, Tensor], targets: set[Node] | None, create_graph: bool, retain: bool
+    seeds: dict[Node, Tensor],
+    order: list[Node],
+    targets: set[Node] | None,
+    create_graph: bool,
+    retain: bool,
 ) -> dict[Node, Tensor]:
-    """Carry the seeds down the graph; return the gradients of the targets (None: what is held)."""
-    order = sorted(_reachable(seeds), key=_id) if targets is None else _between(seeds, targets)
+    """Carry the seeds down the nodes of `order`, which has ascending ids.
+
+    Returns the gradients of the targets; without targets, of the nodes that hold theirs.
+    """
     path, pending, found = set(order), dict(seeds), {}
+    passed = [node for node in order if node.parents and not path.isdisjoint(node.parents)]
+    for node in passed:  # all of them before the first: a refusal leaves the graph as it was
+        if node.stamps is not None:
+            _check_versions(node)
+    passed = set(passed)
     with recording(create_graph):
         for node in reversed(order):  # children come first
             g = pending.pop(node, None)
@@ -98,7 +105,7 @@ def _walk(
                 g = _run_hooks(node, g)
             if node in targets if targets is not None else node.keeps_grad:
                 found[node] = g
-            if node.parents:
+            if node in passed:
                 _visit(node, g, path, pending, create_graph)
                 if not retain:
                     node.free()
@@ -110,9 +117,7 @@ def _visit(
 ) -> None:
     """Turn the gradient of one result into gradients of its arguments, and add them up."""
     op = node.op
-    if node.stamps is not None:
-        _check_versions(node)
-    fused = _fused_gradients(node, g, path, create_graph) if type(op) is FusedOp else None
+    fused = None if op.definition is None else _fused_gradients(node, g, path, create_graph)
     for i, parent in enumerate(node.parents):
         if parent not in path:  # nobody wants this gradient, or the argument has no node at all
             continue
@@ -133,6 +138,8 @@ def _reachable(roots: Iterable[Node], above: int = 0) -> set[Node]:
     stack = list(seen)
     while stack:
         node = stack.pop()
+        if node.id == above:  # the earliest target: what lies beyond it does not count
+            continue
         if node.parents is None:
             raise GraphError(
                 f"the graph was freed at {node.op.name} (shape {node.shape}) by an earlier pass: "
@@ -193,9 +200,13 @@ def _fetch(node: Node, kind: str, key: Any, position: int, create_graph: bool) -
 def _rewrap(node: Node, position: int, create_graph: bool) -> Any:
     """Argument `position` as it was given: a Tensor for an array; numbers and None as they are."""
     value = node.kept[position]
-    if is_array(value):
-        return wrap(value, node.parents[position] if create_graph else None)
-    return value
+    if not is_array(value):
+        return value
+    if not create_graph:
+        return wrap(value)
+    # The version goes along: what is recorded now keeps this memory too.
+    version = next((v for i, v, _ in node.stamps or () if i == position), None)
+    return wrap(value, node.parents[position], version)
 
 
 def _fused_gradients(
@@ -215,7 +226,10 @@ def _fused_gradients(
         fronts = [_front(x) if i in wanted else x for i, x in enumerate(fronts)]
         again = op.definition(*fronts, **node.attrs)
     inputs = [fronts[i] for i in wanted]
-    gradients = grad(again, inputs, g, create_graph=create_graph, retain_graph=True)
+    try:
+        gradients = grad(again, inputs, g, create_graph=create_graph, retain_graph=True)
+    except GraphError as error:
+        raise GraphError(f"the definition of {op.name}, differentiated: {error}") from error
     return dict(zip(wanted, gradients, strict=True))
 
 
@@ -232,15 +246,11 @@ def _identity(x):
 _identity.vjp(x=lambda g: g)
 
 
-def _wrap_or_refuse(array: Any) -> Any:
-    return wrap(array) if is_array(array) else array
-
-
 def _fit(op: Op, position: int, g: Any, parent: Node) -> Tensor:
     """Sum a gradient of an elementwise op to the argument's shape; refuse any other misfit."""
     if not isinstance(g, Tensor):
         raise GraphError(f"{_rule_name(op, position)} returned {type(g).__name__}, not a Tensor")
-    if op.elementwise:
+    if op.elementwise and broadcastable(parent.shape, g.shape):
         g = g if g.shape == parent.shape else g.sum_to(parent.shape)
         return g if g.dtype == parent.dtype else g.astype(parent.dtype)
     if g.shape != parent.shape:
@@ -254,6 +264,12 @@ def _fit(op: Op, position: int, g: Any, parent: Node) -> Tensor:
             f"the argument has {parent.dtype}"
         )
     return g
+
+
+def broadcastable(small: tuple[int, ...], wide: tuple[int, ...]) -> bool:
+    """Whether an array of shape `small` broadcasts to shape `wide`."""
+    extra = len(wide) - len(small)
+    return extra >= 0 and all(n in (1, m) for n, m in zip(small, wide[extra:], strict=True))
 
 
 def _rule_name(op: Op, position: int) -> str:
@@ -273,7 +289,7 @@ def _check_versions(node: Node) -> None:
 
 
 def _run_hooks(node: Node, g: Tensor) -> Tensor:
-    for hook in node.hooks:
+    for (hook,) in node.hooks:
         new = hook(g)
         if new is None:
             continue
@@ -294,6 +310,15 @@ def _as_list(tensors: Tensor | Sequence[Tensor], what: str) -> list[Tensor]:
     if not listed:
         raise GraphError(f"grad: {what} is empty")
     return listed
+
+
+def _refuse_unused(inputs: list[Tensor], missing: set[Node]) -> None:
+    for i, x in enumerate(inputs):
+        if x.node in missing:
+            raise GraphError(
+                f"grad: no output depends on input {i} (shape {x.shape}); "
+                "pass allow_unused=True to get None for it"
+            )
 
 
 def _target(x: Tensor, i: int) -> Node:

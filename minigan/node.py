@@ -65,7 +65,8 @@ class Node:
 
     def free(self) -> None:
         """Let go of the parents and of everything kept for the derivative."""
-        self.parents = self.kept = self.out = self.stash = self.stamps = self.shapes = None
+        self.parents = self.kept = self.out = self.stash = self.stamps = None
+        self.shapes = self.attrs = None
 
     def __repr__(self) -> str:
         return f"Node({self.id}, {self.op.name}, shape={self.shape})"

@@ -80,7 +80,9 @@ class Op:
         self._plans: dict[tuple[int, int], _Plan] = {}
         self.__doc__, self.__name__, self.__module__ = kernel.__doc__, self.name, kernel.__module__
         self.__wrapped__ = kernel
-        OPS[self.name] = self
+        known = OPS.get(self.name)
+        same_place = known is None or known.__module__ == self.__module__
+        OPS[self.name if same_place else f"{self.__module__}.{self.name}"] = self
 
     def _read_signature(self) -> None:
         parameters = inspect.signature(self.kernel).parameters.values()
@@ -167,18 +169,20 @@ class Op:
             out, stash = out
         if type(out) is not kind:
             out = _force_array(out)
+        if out.dtype is _DOUBLE:
+            out = self._justify_double(out, arrays, attrs)
         if mode.watcher is not None:
             mode.watcher(self.name, out)
         tensor = _new(Tensor)
         tensor.data = out
         tensor._leaf = None
-        if mask and mode.recording and self.differentiable:
+        if mask and mode.recording and self.differentiable and out.dtype.kind in "fc":
             tensor.node = self._record(mask, args, arrays, attrs, out, stash)
             tensor._version = None
         else:
             tensor.node = None
             tensor._version = [0]
-        if self.view and isinstance(args[0], Tensor):
+        if self.view and isinstance(args[0], Tensor) and _memory(out) is _memory(arrays[0]):
             tensor._version = args[0]._version  # one memory, one version
         return tensor
 
@@ -249,9 +253,9 @@ class Op:
         """
         if isinstance(value, np.generic):
             return value.item()
-        if isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "biufc":
-            return value.item()
         home = next((arg.data for arg in args if isinstance(arg, Tensor)), None)
+        if home is not None and isinstance(value, np.ndarray) and value.ndim == 0:
+            return value.item()
         if not is_array(value):
             value = as_tensor(value).data
             return value if home is None else backend_of(home).asarray(value)
@@ -264,6 +268,20 @@ class Op:
         if any(is_array(a) for a in arrays):
             return arrays
         return [as_tensor(a).data if isinstance(a, int | float) else a for a in arrays]
+
+    def _justify_double(self, out: Any, arrays: list, attrs: dict) -> Any:
+        """Let float64 out only where a float64 came in, or was asked for by an option.
+
+        NumPy makes float64 of `float32 * int64`, of `int / int`, of `where(mask, 1.0, 0.0)`: here
+        integers and numbers take float32. Mixed arrays are for elementwise ops alone.
+        """
+        kinds = {a.dtype for a in arrays if is_array(a) and a.dtype.kind == "f"}
+        if _DOUBLE not in kinds and "dtype" not in attrs:
+            return out.astype(np.float32)
+        if len(kinds) > 1 and not self.elementwise:
+            given = ", ".join(str(a.dtype) for a in arrays if is_array(a))
+            raise TypeError(f"{self.name}: arguments of mixed dtypes ({given}); use .astype()")
+        return out
 
     def _explained(self, error: ValueError, arrays: list) -> ValueError:
         """Put the op's name and the arguments' shapes before what the array library says."""
@@ -290,6 +308,14 @@ class Op:
 
 _new = object.__new__
 _PLAIN = frozenset({int, float, bool, complex, type(None)})  # weak numbers and absent arguments
+
+
+_DOUBLE = np.dtype(np.float64)
+
+
+def _memory(array: Any) -> Any:
+    """The object that owns an array's memory: that of a view is what it looks at."""
+    return array if array.base is None else array.base
 
 
 def _force_array(out: Any) -> Any:

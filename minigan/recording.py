@@ -5,6 +5,7 @@ The state belongs to a thread and every block restores what it found, exceptions
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator, contextmanager
@@ -12,10 +13,13 @@ from typing import Any
 
 
 class Mode(threading.local):
-    """Whether this thread records, and who watches its ops."""
+    """Whether this thread records, what it did before each open block, and who watches its ops."""
 
     recording = True
     watcher: Callable[[str, Any], None] | None = None
+
+    def __init__(self) -> None:
+        self.former: list[bool] = []
 
 
 mode = Mode()
@@ -26,18 +30,22 @@ class _Recording(ContextDecorator):
 
     def __init__(self, flag: bool) -> None:
         self._flag = flag
-        self._former: list[bool] = []
 
     def __enter__(self) -> _Recording:
-        self._former.append(mode.recording)
+        mode.former.append(mode.recording)
         mode.recording = self._flag
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        mode.recording = self._former.pop()
+        mode.recording = mode.former.pop()
 
-    def _recreate_cm(self) -> _Recording:
-        return type(self)(self._flag)  # one per call of a decorated function: threads do not mix
+    def __call__(self, function: Callable) -> Callable:
+        if inspect.isgeneratorfunction(function):
+            raise TypeError(
+                f"{function.__name__} is a generator: decorated, only its making would be covered; "
+                "put `with` inside it"
+            )
+        return super().__call__(function)
 
 
 def recording(flag: bool) -> _Recording:

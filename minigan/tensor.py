@@ -6,14 +6,13 @@ this file depends on nothing above it.
 
 **Versions.** `assign_` is the one method that changes an array in place. Memory that may be
 assigned carries a version: a one-element list shared by every Tensor that looks at that memory
-(a leaf, its views, what `detach()` returns). Recorded results carry none and cannot be assigned,
-so a derivative that kept one can rely on it.
+(a leaf, its views, what `detach()` returns). Recorded results cannot be assigned, so a derivative
+that kept one can rely on it; they carry no version, unless they are views of a leaf.
 """
 
 from __future__ import annotations
 
 import copy
-import numbers
 from collections.abc import Callable
 from typing import Any
 
@@ -44,12 +43,13 @@ class Tensor:
     __hash__ = object.__hash__  # `==` is elementwise; a tensor is its own key
 
     def __init__(self, data: Any, *, requires_grad: bool = False) -> None:
-        if isinstance(data, Tensor):
-            data = data.data
+        version = [0]
+        if isinstance(data, Tensor):  # one memory, one version
+            data, version = data.data, data._version
         self.data = data if is_array(data) else _to_array(data, None)
         self.node: Node | None = None
         self._leaf: Leaf | None = None
-        self._version: list[int] | None = [0]
+        self._version: list[int] | None = version
         if requires_grad:
             self.requires_grad_()
 
@@ -97,6 +97,10 @@ class Tensor:
         """Whether ops on this tensor are recorded."""
         return self.node is not None
 
+    @requires_grad.setter
+    def requires_grad(self, flag: bool) -> None:
+        self.requires_grad_(flag)
+
     def requires_grad_(self, flag: bool = True) -> Tensor:
         """Start or stop recording what is computed from this leaf; returns the tensor itself."""
         if not self.is_leaf:
@@ -127,8 +131,12 @@ class Tensor:
             raise GraphError(
                 "a tensor that requires no gradient holds none: requires_grad_() first"
             )
-        if value is not None and value.shape != self.shape:
-            raise ShapeError(f"grad has shape {value.shape}, the tensor {self.shape}")
+        if value is not None and not isinstance(value, Tensor):
+            raise TypeError(f"grad must be a Tensor or None, not {type(value).__name__}")
+        if value is not None and (value.shape, value.dtype) != (self.shape, self.dtype):
+            raise ShapeError(
+                f"grad is {value.dtype} {value.shape}, the tensor {self.dtype} {self.shape}"
+            )
         holder.grad = value
 
     def retain_grad(self) -> Tensor:
@@ -143,10 +151,11 @@ class Tensor:
         the graph would then hold the tensor that holds the graph.
         """
         node = self._graph_node("register_hook")
-        node.hooks = [*(node.hooks or []), hook]
+        entry = [hook]  # of its own, so that one hook registered twice is removed once
+        node.hooks = [*(node.hooks or []), entry]
 
         def remove() -> None:
-            node.hooks = [h for h in node.hooks or [] if h is not hook] or None
+            node.hooks = [e for e in node.hooks or [] if e is not entry] or None
 
         return remove
 
@@ -171,22 +180,30 @@ class Tensor:
             maker = "" if self.is_leaf else f" of {self.node.op.name}"
             raise GraphError(f"assign_ on a recorded result{maker}: only leaves change in place")
         value = value.data if isinstance(value, Tensor) else value
-        if not isinstance(value, numbers.Number):
-            value = self._fitting(value)
+        value = self._fitting(value)
         self.data[...] = value
         self._version[0] += 1
         return self
 
     def _fitting(self, value: Any) -> Any:
-        """An array for `assign_`: of this shape, on this device, and not complex for a real one."""
+        """What `assign_` may write: of this shape, on this device, and not of a wider kind."""
+        if isinstance(value, bool | int | float | complex | np.generic):
+            kind = np.asarray(value).dtype.kind
+            self._refuse_kind(kind, f"the number {value!r}")
+            return value
         backend = backend_of(self.data)
         if type(value) is not backend.array_type:
             value = backend.asarray(_to_array(value, None))
         if value.ndim and value.shape != self.shape:
             raise ShapeError(f"assign_: the value has shape {value.shape}, the tensor {self.shape}")
-        if value.dtype.kind == "c" and self.dtype.kind != "c":
-            raise TypeError(f"assign_: a complex value does not fit into {self.dtype}")
+        self._refuse_kind(value.dtype.kind, f"a value of {value.dtype}")
         return value
+
+    def _refuse_kind(self, kind: str, what: str) -> None:
+        """Refuse complex into float, and float into integers: something would be cut off."""
+        ranks = "biufc"
+        if ranks.index(kind) > max(ranks.index(self.dtype.kind), ranks.index("u")):
+            raise TypeError(f"assign_: {what} does not fit into {self.dtype}")
 
     def rebind_(self, array: Any) -> Tensor:
         """Let this leaf stand on another array (another device or dtype); its `.grad` is dropped.
@@ -252,6 +269,13 @@ class Tensor:
 
     def __int__(self) -> int:
         return int(self.item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
+    def tolist(self) -> Any:
+        """Return the values as (nested lists of) Python numbers."""
+        return self.numpy().tolist()
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iu":

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minigan as mg
-from minigan.errors import GraphError, ShapeError
+from minigan.errors import GraphError, ShapeError, VersionError
 from minigan.node import Node
 from minigan.op import OPS, op
 
@@ -334,3 +334,95 @@ def test_recording_is_restored_when_a_rule_fails():
         mg.grad(broken(x).sum(), x)
     assert mg.is_grad_enabled()
     OPS.pop("broken")
+
+
+# -- in-place changes and the life of the graph ---------------------------------------------------
+
+
+def test_double_backward_sees_an_in_place_change_too():
+    x = leaf(2.0)
+    (g,) = mg.grad(x**3, x, create_graph=True)
+    x.assign_(np.array([5.0]))
+    with pytest.raises(VersionError):
+        mg.grad(g, x)
+
+
+def test_a_fused_op_sees_an_in_place_change():
+    x, w = mg.randn(2, 3, requires_grad=True), mg.ones(3, requires_grad=True)
+    y = mg.layer_norm(x, (3,), w)
+    w.assign_(np.zeros(3))
+    with pytest.raises(VersionError):
+        y.sum().backward()
+
+
+def test_two_stages_meet_at_an_intermediate_result():
+    x = leaf(3.0)
+    h = x * x
+    (g,) = mg.grad((h * 3.0).sum(), h)
+    h.backward(g)
+    assert x.grad.item() == 18.0
+
+
+def test_what_lies_beyond_the_inputs_does_not_count():
+    x = leaf(3.0)
+    h = x * x
+    h.sum().backward(retain_graph=False)
+    assert mg.grad((h * 3.0).sum(), h)[0].item() == 3.0
+    h = x * x
+    x.assign_(np.array([0.0]))
+    assert mg.grad((h * 3.0).sum(), h)[0].item() == 3.0
+
+
+def test_a_refusal_leaves_the_graph_as_it_was():
+    x, z, w = leaf(2.0), leaf(1.0), leaf(3.0)
+    y = (x * x).sum()
+    with pytest.raises(GraphError, match="allow_unused"):
+        mg.grad(y, [x, z])
+    assert mg.grad(y, [x, z], allow_unused=True)[0].item() == 4.0
+    y = mg.exp(x * w) * 2.0
+    w.assign_(np.array([4.0]))
+    for _ in range(2):
+        with pytest.raises(VersionError):
+            mg.grad(y, x)
+
+
+def test_grad_frees_the_graph_by_default():
+    x = leaf(2.0)
+    y = x * x
+    mg.grad(y, x)
+    with pytest.raises(GraphError, match="freed"):
+        mg.grad(y, x)
+
+
+def test_hooks_run_on_leaves_and_under_create_graph():
+    x = leaf(2.0)
+    x.register_hook(lambda g: g * 2.0)
+    assert mg.grad(x * x, x)[0].item() == 8.0
+    (g,) = mg.grad(x * x, x, create_graph=True)
+    assert g.item() == 8.0
+    assert mg.grad(g, x)[0].item() == 8.0
+
+
+def test_one_hook_registered_twice_is_removed_once():
+    x, seen = leaf(1.0), []
+
+    def hook(g):
+        seen.append(1)
+
+    remove = x.register_hook(hook)
+    x.register_hook(hook)
+    remove()
+    mg.grad(x * x, x)
+    assert seen == [1]
+
+
+def test_an_elementwise_rule_of_a_wrong_shape_is_named():
+    @op(elementwise=True)
+    def shrunk(x):
+        return x * 2
+
+    shrunk.vjp(x=lambda g: g.sum())
+    x = leaf(1.0, 2.0, 3.0)
+    with pytest.raises(ShapeError, match=r"the rule of shrunk for 'x' .* shape \(\)"):
+        mg.grad(shrunk(x).sum(), x)
+    OPS.pop("shrunk")

@@ -39,6 +39,17 @@ def test_optional_data_may_be_left_out_or_given_by_keyword():
     ]
 
 
+def test_a_users_op_of_a_known_name_does_not_replace_it():
+    built_in = OPS["tanh"]
+
+    @op(elementwise=True)
+    def tanh(x):
+        return x
+
+    assert OPS["tanh"] is built_in
+    assert OPS[f"{tanh.__module__}.tanh"] is tanh
+
+
 def test_options_reach_the_rule_with_their_defaults():
     @op(elementwise=True)
     def scaled(x, *, by=2.0):
@@ -48,6 +59,13 @@ def test_options_reach_the_rule_with_their_defaults():
     x = leaf(1.0)
     assert mg.grad(scaled(x), x)[0].item() == 2.0
     assert mg.grad(scaled(x, by=5.0), x)[0].item() == 5.0
+
+    @op(elementwise=True)
+    def affine(x, *, by=2.0, plus=1.0):
+        return x * by + plus
+
+    affine.vjp(x=lambda g, by: g * by)
+    assert mg.grad(affine(x, plus=3.0), x)[0].item() == 2.0  # `by` was not given at all
 
 
 def test_a_variadic_rule_is_called_once_per_argument():

@@ -57,3 +57,33 @@ def test_trace_sees_every_op_and_stops_at_the_end_of_the_block():
         (x * 2.0 + 1.0).sum()
     x + x
     assert seen == ["multiply", "add", "sum"]
+
+
+def test_one_block_shared_by_two_threads_restores_each():
+    shared, inside, leave = mg.no_grad(), threading.Event(), threading.Event()
+    results = []
+
+    def other():
+        with shared:
+            inside.set()
+            leave.wait(5)
+        results.append(mg.is_grad_enabled())
+
+    thread = threading.Thread(target=other)
+    with mg.no_grad():
+        thread.start()
+        inside.wait(5)
+        with shared:
+            pass
+        assert not mg.is_grad_enabled()
+        leave.set()
+        thread.join()
+    assert results == [True]
+
+
+def test_generators_are_not_decorated():
+    def numbers():
+        yield 1
+
+    with pytest.raises(TypeError, match="numbers is a generator"):
+        mg.no_grad()(numbers)

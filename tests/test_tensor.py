@@ -168,7 +168,7 @@ class TestAssign:
             lambda w: w * w,
             lambda w: w.reshape(2, 1) @ mg.ones(1, 2) * w,
             lambda w: mg.exp(w.T * 1.0) * w.detach(),
-            lambda w: w[0] * w[1],
+            lambda w: w[:1] * w[1:],
         ],
     )
     def test_a_kept_array_that_changed_raises(self, keep):
@@ -251,3 +251,114 @@ def test_what_is_computed_without_recording_may_be_assigned():
     y.assign_([5.0, 6.0])
     np.testing.assert_array_equal(y.numpy(), [5.0, 6.0])
     np.testing.assert_array_equal(w.numpy(), [1.0, 1.0])
+
+
+class TestDtypes:
+    """Nothing is float64 unless a float64 came in or was asked for."""
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: mg.ones(3) * mg.arange(3),
+            lambda: mg.arange(3) * 0.5,
+            lambda: mg.tensor([1, 2]) / 2,
+            lambda: mg.sqrt(mg.arange(3)),
+            lambda: mg.arange(3).mean(),
+            lambda: mg.where(mg.ones(2) > 0, 1.0, 0.0),
+            lambda: mg.ones(3) + mg.tensor([True, False, True]),
+        ],
+    )
+    def test_integers_and_numbers_take_float32(self, make):
+        assert make().dtype == np.float32
+
+    def test_float64_arrays_keep_their_dtype(self):
+        assert mg.exp(np.array(2.0)).dtype == np.float64
+        assert (mg.tensor(np.ones(2)) * mg.arange(2)).dtype == np.float64
+        assert mg.arange(3).astype("float64").dtype == np.float64
+
+    def test_mixed_floats_are_for_elementwise_ops_alone(self):
+        x, y = mg.ones(2, 2), mg.ones(2, 2, dtype="float64")
+        assert (x * y).dtype == np.float64
+        for op in (mg.matmul, lambda a, b: mg.concatenate([a, b])):
+            with pytest.raises(TypeError, match=r"mixed dtypes \(float32, float64\)"):
+                op(x, y)
+
+    def test_integer_results_have_no_gradient(self):
+        x = mg.ones(2, requires_grad=True)
+        assert not x.astype("int32").requires_grad
+        assert not mg.argmax(x).requires_grad
+
+
+class TestSharing:
+    """One memory, one version: nothing that a derivative needs changes unseen."""
+
+    def test_a_tensor_of_a_tensor(self):
+        x = mg.ones(2, requires_grad=True)
+        y = (x * x).sum()
+        mg.Tensor(x).assign_(np.zeros(2))
+        with pytest.raises(VersionError):
+            y.backward()
+        with pytest.raises(GraphError):
+            mg.Tensor(mg.exp(x)).assign_(np.zeros(2))
+
+    def test_an_index_that_changes_later(self):
+        x = mg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+        for index in (mg.tensor([0, 1]), np.array([0, 1])):
+            y = x[index]
+            if isinstance(index, mg.Tensor):
+                index.assign_(2)
+            else:
+                index[:] = 2
+            np.testing.assert_array_equal(mg.grad(y.sum(), x)[0].numpy(), [1.0, 1.0, 0.0])
+
+    def test_copies_have_versions_of_their_own(self):
+        table, w = mg.ones(4, 2), mg.ones(2, 2, requires_grad=True)
+        y = (table[[0, 1]] * w).sum()
+        table.assign_(np.zeros((4, 2)))
+        np.testing.assert_array_equal(mg.grad(y, w)[0].numpy(), np.ones((2, 2)))
+
+    @pytest.mark.parametrize(
+        "view",
+        [
+            lambda x: x.T,
+            lambda x: x[:, ::-1],
+            lambda x: mg.flip(x, 0),
+            lambda x: mg.crop(x, ((0, 0), (0, 1))),
+            lambda x: mg.broadcast_to(x, (3, 2, 3)),
+            lambda x: x.astype("float32"),
+            lambda x: x.sum_to((2, 3)),
+            lambda x: x.reshape(6),
+            lambda x: x.detach(),
+        ],
+    )
+    def test_views_share_theirs(self, view):
+        x, w = mg.ones(2, 3), mg.ones(1, requires_grad=True)
+        y = (view(x) * w).sum()
+        x.assign_(np.zeros((2, 3)))
+        with pytest.raises(VersionError):
+            y.backward()
+
+    def test_einsum_is_a_copy(self):
+        x = mg.ones(2, 3)
+        assert not np.shares_memory(mg.einsum("ij->ji", x).data, x.data)
+
+
+def test_what_people_type_by_habit_works_or_says_what_to_do():
+    x = mg.tensor([1.5], requires_grad=True)
+    assert f"{x.sum():.2f}" == "1.50"
+    x.requires_grad = False
+    assert not x.requires_grad
+    assert (x == None) is False  # noqa: E711
+    assert x.tolist() == [1.5]
+    assert (+x) is x
+    assert mg.max([1.0, 2.0]).item() == 2.0
+    with pytest.raises(TypeError, match=r"mg.where, mg.scatter, or assign_"):
+        x[0] = 1.0
+    with pytest.raises(mg.DeviceError, match="dtype='float64'"):
+        x.to("float64")
+    with pytest.raises(GraphError, match="create_graph=True"):
+        (x.requires_grad_() * 2.0).backward(create_graph=True)
+    with pytest.raises(TypeError, match="1.7 does not fit into int64"):
+        mg.tensor([1]).assign_(1.7)
+    with pytest.raises(TypeError, match="grad must be a Tensor"):
+        x.grad = np.zeros(1)

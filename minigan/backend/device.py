@@ -45,9 +45,12 @@ _BY_TYPE: dict[type, Backend] = {np.ndarray: CPU}
 
 
 class _DeviceState(threading.local):
-    """The default device of a thread."""
+    """The default device of a thread, and what it was before each open block."""
 
     name = "cpu"
+
+    def __init__(self) -> None:
+        self.former: list[str] = []
 
 
 _state = _DeviceState()
@@ -118,15 +121,14 @@ class device:
 
     def __init__(self, name: str) -> None:
         self.name = get_backend(name).name
-        self._former: list[str] = []
 
     def __enter__(self) -> device:
-        self._former.append(_state.name)
+        _state.former.append(_state.name)
         _state.name = self.name
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        _state.name = self._former.pop()
+        _state.name = _state.former.pop()
 
 
 def synchronize(name: str | None = None) -> None:

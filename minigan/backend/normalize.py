@@ -77,11 +77,10 @@ def normalize_backward(
     g_x = g_scale = g_shift = None
     if needs[0]:
         g_x = _input_gradient(g, n, g_sum, gn_sum, rate, scale, axis=axis, centre=centre)
-        g_x = _as_argument(g_x, x)
     if needs[1]:
-        g_scale = _as_argument(_sum_to(gn_sum, scale.shape), scale)
+        g_scale = _sum_to(gn_sum, scale.shape)
     if needs[2]:
-        g_shift = _as_argument(_sum_to(g_sum, shift.shape), shift)
+        g_shift = _sum_to(g_sum, shift.shape)
     return g_x, g_scale, g_shift
 
 
@@ -145,10 +144,3 @@ def _sum_of_products(a: Array, b: Array, axis: Axes) -> Array:
 def _sum_to(x: Array, shape: tuple[int, ...]) -> Array:
     """Sum the axes of x along which `shape` has length 1: the adjoint of broadcasting."""
     return _sum(x, tuple(a for a, length in enumerate(shape) if length == 1 != x.shape[a]))
-
-
-def _as_argument(gradient: Array, argument: Array) -> Array:
-    """Give a gradient its argument's precision, where float32 and float64 met."""
-    if gradient.dtype.kind != argument.dtype.kind:
-        return gradient  # an imaginary part is never dropped; the engine refuses this gradient
-    return gradient.astype(argument.dtype, copy=False)

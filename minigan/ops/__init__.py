@@ -29,6 +29,7 @@ from minigan.ops.elementwise import (
     add,
     astype,
     clip,
+    copy,
     cos,
     divide,
     equal,

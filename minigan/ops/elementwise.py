@@ -57,7 +57,7 @@ def square(x):
 
 @op(elementwise=True)
 def pow(a, b):
-    """a^b. At a = 0 the derivative with respect to b is taken as 0."""
+    """a^b. At a = 0 (and b > 0) the derivative with respect to b is 0."""
     return a**b
 
 
@@ -140,7 +140,7 @@ log.vjp(x=lambda g, x: g / x)
 log1p.vjp(x=lambda g, x: g / (x + 1.0))
 sqrt.vjp(x=lambda g, out: g * 0.5 / out)
 safe_sqrt.vjp(x=lambda g, out: g * (0.5 * safe_reciprocal(out)))
-safe_reciprocal.vjp(x=lambda g, out: -(g * square(out)))
+safe_reciprocal.vjp(x=lambda g, out: -((g * out) * out))
 
 
 # -- trigonometric and hyperbolic -----------------------------------------------------------------
@@ -223,11 +223,19 @@ def _share_of_first(a, b):
 @op(elementwise=True)
 def clip(x, *, min=None, max=None):
     """min(max(x, min), max) with numbers as bounds, either of them None for none."""
-    xp = xp_of(x)
+    xp, min, max = xp_of(x), _bound(min, "min"), _bound(max, "max")
     if x.dtype.kind != "c":
         return xp.clip(x, min, max)
     x = x if min is None else xp.where(x.real < min, min, x)
     return x if max is None else xp.where(x.real > max, max, x)
+
+
+def _bound(value, name):
+    if value is None or isinstance(value, int | float):
+        return value
+    raise TypeError(
+        f"clip: {name} is a {type(value).__name__}, not a number: use maximum or minimum"
+    )
 
 
 @op(elementwise=True)
@@ -265,6 +273,15 @@ def astype(x, *, dtype):
 
 
 astype.vjp(x=lambda g: g)  # the engine casts, as for every elementwise op
+
+
+@op(elementwise=True, linear=True)
+def copy(x):
+    """x in memory of its own."""
+    return x.copy()
+
+
+copy.vjp(x=lambda g: g)
 
 
 # -- without a derivative -------------------------------------------------------------------------

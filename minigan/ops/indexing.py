@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan.backend import xp_of
+from minigan.backend import is_array, xp_of
 from minigan.errors import ShapeError
 from minigan.op import op
 from minigan.ops.linear import broadcast_to, expand_dims, normalize_axis, reshape
@@ -51,19 +51,25 @@ def scatter(x: Tensor, index: Any, shape: Sequence[int]) -> Tensor:
     >>> mg.scatter(mg.tensor([1.0, 2.0, 3.0]), [0, 2, 0], (4,)).numpy()
     array([4., 0., 2., 0.], dtype=float32)
     """
-    return _scatter(x, index=_plain_index(index), shape=tuple(shape))
+    index, shape = _plain_index(index), tuple(shape)
+    place = xp_of(x.data).empty(shape, dtype=bool)[index]
+    if place.shape != x.shape:
+        raise ShapeError(f"scatter: x has shape {x.shape}, the places it goes to {place.shape}")
+    return _scatter(x, index=index, shape=shape)
 
 
 def _plain_index(index: Any) -> Any:
-    """Replace Tensors and lists in an index by arrays."""
+    """Replace Tensors and lists in an index by arrays, copied: the derivative needs them later."""
     if isinstance(index, tuple):
         return tuple(_plain_index(part) for part in index)
     if isinstance(index, Tensor):
         index = index.data
         if index.dtype.kind not in "iub":
             raise TypeError(f"an index must hold integers or booleans, not {index.dtype}")
-        return index
-    return np.asarray(index, dtype=None if index else np.intp) if isinstance(index, list) else index
+        return index.copy()
+    if isinstance(index, list):
+        return np.asarray(index, dtype=None if index else np.intp)
+    return index.copy() if is_array(index) else index
 
 
 def _is_basic(index: Any) -> bool:
@@ -117,7 +123,7 @@ def split(x: Tensor, sections: int | Sequence[int], axis: int = 0) -> list[Tenso
     """Cut x into `sections` equal parts, or at the given indices, along an axis."""
     axis = normalize_axis(axis, x.ndim)
     length = x.shape[axis]
-    if isinstance(sections, int):
+    if _is_integer(sections):
         if sections < 1 or length % sections:
             raise ShapeError(f"split: axis {axis} of length {length} has no {sections} equal parts")
         sections = range(length // sections, length, length // sections)
@@ -133,7 +139,7 @@ def repeat(x: Tensor, repeats: int | Sequence[int], axis: int | None = None) -> 
     """
     x = reshape(x, -1) if axis is None else x
     axis = 0 if axis is None else normalize_axis(axis, x.ndim)
-    if not isinstance(repeats, int):
+    if not _is_integer(repeats):
         return getitem(
             x, (*_along(axis, slice(None))[:-1], np.repeat(np.arange(x.shape[axis]), repeats))
         )

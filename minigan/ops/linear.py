@@ -14,7 +14,7 @@ import operator
 from collections.abc import Sequence
 
 from minigan.backend import backend_of, get_backend, xp_of
-from minigan.errors import ShapeError
+from minigan.errors import DeviceError, ShapeError
 from minigan.op import op
 from minigan.tensor import Tensor, as_tensor
 
@@ -60,6 +60,7 @@ def transpose(x: Tensor, axes: Sequence[int] | None = None) -> Tensor:
 def swapaxes(x: Tensor, axis1: int, axis2: int) -> Tensor:
     """Exchange two axes."""
     axes = list(range(x.ndim))
+    axis1, axis2 = normalize_axis(axis1, x.ndim), normalize_axis(axis2, x.ndim)
     axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
     return transpose(x, axes)
 
@@ -74,8 +75,8 @@ def moveaxis(x: Tensor, source: int, destination: int) -> Tensor:
 
 def expand_dims(x: Tensor, axis: int | Sequence[int]) -> Tensor:
     """Insert axes of length 1, so that they stand at `axis` in the result."""
-    axes = (axis,) if isinstance(axis, int) else tuple(axis)
-    places = {normalize_axis(a, x.ndim + len(axes)) for a in axes}
+    axes = _as_tuple(axis)
+    places = set(normalize_axes(axes, x.ndim + len(axes)))
     sizes = iter(x.shape)
     return reshape(x, [1 if i in places else next(sizes) for i in range(x.ndim + len(axes))])
 
@@ -250,7 +251,8 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
 
 @op(linear=True)
 def _einsum(*xs, labels, result):
-    return xp_of(*xs).einsum(f"{','.join(labels)}->{result}", *xs)
+    out = xp_of(*xs).einsum(f"{','.join(labels)}->{result}", *xs, optimize=True)
+    return out if out.base is None else out.copy()  # a mere transposition would be a view
 
 
 _einsum.vjp(
@@ -272,7 +274,8 @@ def _einsum_rule(g, index, xs, shape, labels, result):
     kept = "".join(c for c in own if c in available)
     inputs = (result, *(s for _, s in others))
     part = _einsum(g, *(x for x, _ in others), labels=inputs, result=kept)
-    part = reshape(part, [n if c in available else 1 for c, n in zip(own, shape, strict=True)])
+    part = reshape(part, [part.shape[kept.index(c)] if c in kept else 1 for c in own])
+    part = sum_to(part, [1 if n == 1 else m for n, m in zip(shape, part.shape, strict=True)])
     return _broadcast_to(part, shape=shape)
 
 
@@ -304,6 +307,8 @@ def _parse_einsum(subscripts: str, operands: Sequence[Tensor]) -> tuple[tuple[st
             raise ShapeError(
                 f"einsum {subscripts!r}: term {s!r} does not fit an operand of shape {x.shape}"
             )
+    if arrow and free and "..." not in right:
+        raise ShapeError(f"einsum {subscripts!r}: the result must keep the ellipsis")
     if not arrow:
         joined = "".join(labels)
         once = sorted(c for c in set(joined) if joined.count(c) == 1 and c not in free)
@@ -330,6 +335,10 @@ _to_device.vjp(x=lambda g, source, target: _to_device(g, source=target, target=s
 
 def to(x: Tensor, device: str | None = None, dtype: object = None) -> Tensor:
     """Bring x to another device and dtype; the gradient comes back the same way."""
+    if device is not None and device not in ("cpu", "cuda"):
+        raise DeviceError(
+            f"to: unknown device {device!r}: use 'cpu' or 'cuda' (or dtype={device!r})"
+        )
     if device is not None and device != x.device:
         get_backend(device)
         x = _to_device(x, source=x.device, target=device)
@@ -350,8 +359,7 @@ def normalize_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
     """A tuple of axes counted from the front; None for all of them."""
     if axis is None:
         return tuple(range(ndim))
-    axes = (axis,) if isinstance(axis, int) else tuple(axis)
-    axes = tuple(normalize_axis(operator.index(a), ndim) for a in axes)
+    axes = tuple(normalize_axis(a, ndim) for a in _as_tuple(axis))
     if len(set(axes)) != len(axes):
         raise ShapeError(f"axes {axes} name one axis twice")
     return axes

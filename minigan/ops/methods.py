@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from minigan import autograd
+from minigan.errors import GraphError
 from minigan.ops import activations, elementwise, indexing, linear, reductions
 from minigan.tensor import Tensor
 
@@ -38,18 +39,22 @@ _UNARY = {"neg": elementwise.negative, "abs": elementwise.abs, "invert": element
 def _install_operators() -> None:
     for name, op in {**_BINARY, **_COMPARISONS}.items():
         setattr(Tensor, f"__{name}__", _operator(op))
-    for name, op in _BINARY.items():
+    for name, op in {
+        **_BINARY,
+        "and": elementwise.logical_and,
+        "or": elementwise.logical_or,
+    }.items():
         setattr(Tensor, f"__r{name}__", _reflected(op))
     for name, op in _UNARY.items():
         setattr(Tensor, f"__{name}__", _method(op))
 
 
 def _operator(op: Any) -> Any:
-    return lambda self, other: op(self, other)
+    return lambda self, other: NotImplemented if other is None else op(self, other)
 
 
 def _reflected(op: Any) -> Any:
-    return lambda self, other: op(other, self)
+    return lambda self, other: NotImplemented if other is None else op(other, self)
 
 
 def _method(function: Any) -> Any:
@@ -62,11 +67,14 @@ def _method(function: Any) -> Any:
 
 # -- methods --------------------------------------------------------------------------------------
 
-_ELEMENTWISE = ("exp", "log", "sqrt", "square", "sin", "cos", "tanh", "sign", "round")
+_ELEMENTWISE = (
+    *("abs", "copy", "cos", "exp", "expm1", "log", "log1p", "maximum", "minimum", "pow", "round"),
+    *("sign", "sin", "sqrt", "square", "tanh"),
+)
 _ACTIVATIONS = ("relu", "sigmoid")
-_LINEAR = ("sum", "mean", "cumsum", "sum_to", "swapaxes", "squeeze", "flip", "to")
+_LINEAR = ("sum", "mean", "cumsum", "sum_to", "swapaxes", "squeeze", "flip", "roll", "to")
 _REDUCTIONS = ("var", "std", "max", "min", "norm", "logsumexp", "softmax", "argmax", "any", "all")
-_INDEXING = ("repeat",)
+_INDEXING = ("repeat", "split")
 
 
 def _install_methods() -> None:
@@ -79,7 +87,9 @@ def _install_methods() -> None:
     ):
         for name in names:
             setattr(Tensor, name, _method(getattr(module, name)))
-    for method in (reshape, transpose, broadcast_to, astype, clip, backward, __iter__, __getitem__):
+    for method in (reshape, transpose, flatten, broadcast_to, astype, clip, backward):
+        setattr(Tensor, method.__name__, method)
+    for method in (__iter__, __getitem__, __setitem__, __pos__):
         setattr(Tensor, method.__name__, method)
     Tensor.T = property(
         lambda self: linear.transpose(self), doc="The tensor with its axes reversed."
@@ -98,6 +108,11 @@ def transpose(self: Tensor, *axes: Any) -> Tensor:
     return linear.transpose(self, axes or None)
 
 
+def flatten(self: Tensor) -> Tensor:
+    """One axis of all elements, in C order."""
+    return linear.reshape(self, -1)
+
+
 def broadcast_to(self: Tensor, *shape: Any) -> Tensor:
     """Repeat along axes of length 1 and new leading ones until the tensor has `shape`."""
     return linear.broadcast_to(self, shape[0] if len(shape) == 1 else shape)
@@ -113,13 +128,29 @@ def clip(self: Tensor, min: float | None = None, max: float | None = None) -> Te
     return elementwise.clip(self, min=min, max=max)
 
 
-def backward(self: Tensor, gradient: Any = None, *, retain_graph: bool = False) -> None:
+def backward(
+    self: Tensor, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False
+) -> None:
     """Add the gradient of this tensor to the `.grad` of the leaves; see `minigan.grad`."""
+    if create_graph:
+        raise GraphError(
+            "backward() leaves gradients outside the graph: use mg.grad(create_graph=True)"
+        )
     autograd.backward(self, gradient, retain_graph=retain_graph)
 
 
 def __getitem__(self: Tensor, index: Any) -> Tensor:
     return indexing.getitem(self, index)
+
+
+def __setitem__(self: Tensor, index: Any, value: Any) -> None:
+    raise TypeError(
+        "tensors do not change by index: use mg.where, mg.scatter, or assign_ on a leaf"
+    )
+
+
+def __pos__(self: Tensor) -> Tensor:
+    return self
 
 
 def __iter__(self: Tensor) -> Iterator[Tensor]:

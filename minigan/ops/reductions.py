@@ -10,7 +10,7 @@ from __future__ import annotations
 from minigan.backend import xp_of
 from minigan.errors import ShapeError
 from minigan.op import op
-from minigan.ops.elementwise import equal, exp, safe_sqrt, square
+from minigan.ops.elementwise import equal, exp, safe_reciprocal, safe_sqrt, square
 from minigan.ops.linear import (
     Axis,
     count_along,
@@ -60,11 +60,13 @@ _min.vjp(x=_extreme_rule)
 
 def max(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Largest element along the given axes (default: all)."""
+    x = as_tensor(x)
     return _max(x, axis=_filled_axes(x, axis, "max"), keepdims=keepdims)
 
 
 def min(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Smallest element along the given axes (default: all)."""
+    x = as_tensor(x)
     return _min(x, axis=_filled_axes(x, axis, "min"), keepdims=keepdims)
 
 
@@ -106,7 +108,28 @@ def norm(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> mg.grad(mg.norm(x), x)[0].numpy()
     array([0., 0., 0.], dtype=float32)
     """
-    return safe_sqrt(sum(square(as_tensor(x)), axis, keepdims))
+    x = as_tensor(x)
+    return _norm(x, axis=normalize_axes(axis, x.ndim), keepdims=keepdims)
+
+
+@op
+def _norm(x, *, axis, keepdims):
+    """The squares are taken of x / max|x|: neither overflow nor underflow comes between."""
+    xp = xp_of(x)
+    if not x.size:
+        return xp.sqrt((x * x).sum(axis=axis, keepdims=keepdims))
+    size = xp.abs(x.real).max(axis=axis, keepdims=True)
+    size = xp.where(xp.isfinite(size) & (size > 0), size, 1).astype(x.real.dtype)
+    scaled = x / size
+    root = xp.sqrt((scaled * scaled).sum(axis=axis, keepdims=True)) * size
+    return root if keepdims else root.squeeze(axis)
+
+
+_norm.vjp(
+    x=lambda g, x, out, axis: (
+        restore_axes(g, axis, x.shape) * (x * safe_reciprocal(restore_axes(out, axis, x.shape)))
+    )
+)
 
 
 # -- softmax and its kin --------------------------------------------------------------------------
@@ -130,6 +153,7 @@ _logsumexp.vjp(
 
 def logsumexp(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """log sum e^x over the given axes (default: all), without overflow."""
+    x = as_tensor(x)
     return _logsumexp(x, axis=_filled_axes(x, axis, "logsumexp"), keepdims=keepdims)
 
 
@@ -153,11 +177,13 @@ _log_softmax.vjp(x=lambda g, out, axis: g - exp(out) * sum(g, axis, keepdims=Tru
 
 def softmax(x: Tensor, axis: int = -1) -> Tensor:
     """e^x / sum e^x along an axis."""
+    x = as_tensor(x)
     return _softmax(x, axis=normalize_axis(axis, x.ndim))
 
 
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
     """x - log sum e^x along an axis."""
+    x = as_tensor(x)
     return _log_softmax(x, axis=normalize_axis(axis, x.ndim))
 
 

@@ -96,6 +96,9 @@ def test_clip_bounds_either_side():
     np.testing.assert_array_equal(mg.clip(x, min=0.0).numpy(), [0.0, 0.5, 3.0])
     np.testing.assert_array_equal(mg.clip(x, max=1.0).numpy(), [-2.0, 0.5, 1.0])
     np.testing.assert_array_equal(x.clip(-1, 1).numpy(), [-1.0, 0.5, 1.0])
+    for bound in (mg.zeros(3), np.zeros(3)):
+        with pytest.raises(TypeError, match="use maximum or minimum"):
+            mg.clip(x, min=bound)
 
 
 @pytest.mark.parametrize(

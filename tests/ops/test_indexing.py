@@ -114,6 +114,10 @@ def test_tile_is_numpys():
         (lambda x: mg.concatenate([]), "no tensors"),
         (lambda x: mg.concatenate([x, x[:, :2]], 2), r"concatenate of \(2, 3, 4\), \(2, 2, 4\)"),
         (lambda x: mg.tile(x, (2,)), "1 counts for the 3 axes"),
+        (
+            lambda x: mg.scatter(x[0, 0, :1], [0, 2, 0], (4,)),
+            r"\(1,\), the places it goes to \(3,\)",
+        ),
     ],
 )
 def test_errors(call, message):

@@ -91,6 +91,8 @@ def test_matmul_is_numpys_with_gradients_by_loops(shapes, seed):
         ("ij->ji", [(2, 3)]),
         ("ab,ab,ab->b", [(2, 3), (2, 3), (2, 3)]),
         ("ij,k->k", [(2, 3), (4,)]),
+        ("...i,...i->...", [(2, 3), (1, 3)]),
+        ("ij,jk,kl->il", [(2, 3), (3, 4), (4, 2)]),
     ],
 )
 def test_einsum_is_numpys_and_its_gradients_are_adjoints(subscripts, shapes, rng):
@@ -102,6 +104,13 @@ def test_einsum_is_numpys_and_its_gradients_are_adjoints(subscripts, shapes, rng
     u = rng.normal(size=y.shape)
     for x, g in zip(xs, mg.grad(y, xs, u), strict=True):
         np.testing.assert_allclose((g.numpy() * x.numpy()).sum(), (y.numpy() * u).sum())
+
+
+def test_numpy_integers_name_axes():
+    x = mg.as_tensor(X)
+    assert mg.sum(x, np.int64(1)).shape == (2, 4)
+    assert mg.expand_dims(x, np.int64(0)).shape == (1, 2, 3, 4)
+    assert len(mg.split(x, np.int64(3), 1)) == 3
 
 
 @given(hnp.mutually_broadcastable_shapes(num_shapes=1, max_dims=4), st.integers(0, 9))
@@ -130,6 +139,9 @@ def test_sum_to_is_the_adjoint_of_broadcast_to(shapes, seed):
         (lambda x: mg.einsum("ii", x), "does not fit"),
         (lambda x: mg.einsum("ij,jk", x), "2 terms for 1 operands"),
         (lambda x: mg.mean(x[:0]), "no elements"),
+        (lambda x: mg.einsum("...i->i", x), "must keep the ellipsis"),
+        (lambda x: mg.swapaxes(x, 0, 5), "axis 5 does not exist"),
+        (lambda x: mg.expand_dims(x, (0, 0)), "name one axis twice"),
     ],
 )
 def test_errors_name_the_thing_in_one_line(call, message):

@@ -105,3 +105,15 @@ def test_argmax_any_all():
     assert (x > 6).any().item()
     assert not (x > 6).all().item()
     np.testing.assert_array_equal((x >= 0).all(axis=1).numpy(), [True, True])
+
+
+@pytest.mark.parametrize("size", [1e-22, 1e-18, 1.0, 1e18, 1e30])
+def test_norm_neither_overflows_nor_underflows(size):
+    x = mg.tensor(np.array([3.0, 4.0], dtype=np.float32) * np.float32(size), requires_grad=True)
+    y = mg.norm(x)
+    (g,) = mg.grad(y, x, create_graph=True)
+    (h,) = mg.grad(g[0], x)
+    np.testing.assert_allclose(y.item(), 5.0 * size, rtol=1e-6)
+    np.testing.assert_allclose(g.numpy(), [0.6, 0.8], rtol=1e-6)
+    expected = np.array([0.64, -0.48]) / (5.0 * size)
+    np.testing.assert_allclose(h.numpy().astype(float), expected, rtol=1e-5)

@@ -59,6 +59,7 @@ CASES = [
     case(ops.clip, apart(0.5)(2, 4), max=0.5),
     *elementwise(ops.where, booleans, normal, normal, check=ZERO),
     case(ops.where, booleans(2, 3), normal(2, 3), 0.0),
+    *elementwise(ops.copy, normal, check={"linear": True}),
     # dtypes
     case(ops.astype, normal(2, 3), dtype="float64", check={"properties": ("purity", "aliasing")}),
     # activations
