@@ -150,7 +150,7 @@ def _check_frame(mode: str, axis: int, width: tuple[int, int], n: int) -> None:
 
 
 def _widths(name: str, ndim: int, pad_width: PadWidth) -> Widths:
-    """Return NumPy's three ways of writing `pad_width` as one pair per axis."""
+    """Return NumPy's ways of writing `pad_width` as one pair per axis."""
     try:
         widths = _pairs(ndim, pad_width)
     except TypeError:
@@ -164,12 +164,15 @@ def _widths(name: str, ndim: int, pad_width: PadWidth) -> Widths:
 
 
 def _pairs(ndim: int, pad_width: PadWidth) -> Widths:
+    if hasattr(pad_width, "tolist"):  # an array, as NumPy takes it too
+        pad_width = pad_width.tolist()
     if not isinstance(pad_width, Sequence):
         return ((operator.index(pad_width),) * 2,) * ndim
     if all(isinstance(entry, Sequence) for entry in pad_width):
         pairs = tuple(tuple(operator.index(n) for n in pair) for pair in pad_width)
         return pairs * ndim if len(pairs) == 1 else pairs
-    return (tuple(operator.index(n) for n in pad_width),) * ndim
+    pair = tuple(operator.index(n) for n in pad_width)
+    return (pair * 2 if len(pair) == 1 else pair,) * ndim
 
 
 def _padded_shape(shape: tuple[int, ...], widths: Widths) -> tuple[int, ...]:

@@ -203,6 +203,8 @@ def max_pool2d(
     """
     x, windows = _windows("max_pool2d", x, kernel_size, stride, padding)
     _check_half("max_pool2d", windows)
+    if x.dtype.kind not in "fc":
+        raise TypeError(f"max_pool2d: x is {x.dtype}: use .astype('float32')")
     place = _argmax_pool(x, **windows)
     del windows["size"]
     return _take_tap(x, place, **windows)

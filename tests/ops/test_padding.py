@@ -51,7 +51,10 @@ def test_crop_undoes_pad(case):
     np.testing.assert_array_equal(crop(pad(x, widths, value=7.0), widths).numpy(), x)
 
 
-@pytest.mark.parametrize("pad_width", [2, (1, 2), ((1, 2),), ((1, 0), (2, 1)), [[0, 0], [1, 1]], 0])
+@pytest.mark.parametrize(
+    "pad_width",
+    [2, (1,), (1, 2), ((1, 2),), ((1, 0), (2, 1)), [[0, 0], [1, 1]], 0, np.array([[1, 0], [2, 1]])],
+)
 @modes
 def test_ways_of_writing_pad_width(rng, pad_width, mode):
     x = rng.standard_normal((3, 4))
