@@ -157,7 +157,7 @@ def _register(backend: Backend) -> None:
 
 # -- CuPy, and the ways of not having it ----------------------------------------------------------
 
-_INSTALL = 'pip install "minigan[cuda13]" (or "minigan[cuda12]" for a CUDA 12 driver)'
+_INSTALL = 'pip install "cupy-cuda13x[ctk]" (or "cupy-cuda12x[ctk]" for a CUDA 12 driver)'
 _NO_DRIVER, _NO_DEVICE = 35, 100  # cudaErrorInsufficientDriver, cudaErrorNoDevice
 
 

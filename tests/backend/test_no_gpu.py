@@ -16,7 +16,7 @@ from minigan.backend.device import _load_cupy
 from minigan.errors import DeviceError
 from minigan.testing.cupy_double import CupyDouble
 
-INSTALL = "minigan[cuda13]", "minigan[cuda12]"
+INSTALL = "cupy-cuda13x[ctk]", "cupy-cuda12x[ctk]"
 
 
 class CUDARuntimeError(RuntimeError):
