@@ -1,5 +1,6 @@
 """Optimisers against plain NumPy loops over the published formulas; schedules, clipping, EMA."""
 
+import copy
 import math
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 import minigan as mg
 from minigan import nn, optim
+from minigan.testing.cupy_double import cupy_double
 
 SHAPES = [(3, 2), (4,), ()]
 STEPS = 7
@@ -184,13 +186,98 @@ class TestBehaviour:
         optimizer, params = run(MAKERS["adam"], gradients())
         with pytest.raises(ValueError, match="Adam of 1 parameters cannot load a state of 3"):
             optim.Adam(params[:1]).load_state_dict(optimizer.state_dict())
-        with pytest.raises(ValueError, match=r"SGD has no state '0.exp_avg'"):
-            optim.SGD(params).load_state_dict(optimizer.state_dict())
-        state = optimizer.state_dict() | {"0.exp_avg": np.zeros(5)}
         with pytest.raises(
-            ValueError, match=r"'0.exp_avg' has shape \(5,\), the parameter \(3, 2\)"
+            ValueError, match=r"SGD cannot load .*; unexpected: 0.exp_avg, 0.exp_avg_"
         ):
-            optimizer.load_state_dict(state)
+            optim.SGD(params).load_state_dict(optimizer.state_dict())
+        for key, value, fault in (
+            ("0.exp_avg", np.zeros(5), r"misshapen: 0.exp_avg is \(5,\), must be \(3, 2\)"),
+            ("1.exp_avg", np.zeros(4) * 1j, "unfit: 1.exp_avg is complex128, must be float32"),
+            ("3.exp_avg", np.zeros(4), "unexpected: 3.exp_avg$"),
+            ("exp_avg", np.zeros(4), "unexpected: exp_avg$"),
+            ("step", np.array([1, -1, 2]), r"whole numbers >= 0, got \[1, -1, 2\]"),
+            ("step", np.array([1.5, 2, 2]), "whole numbers >= 0"),
+            ("lr", np.array(-1.0), "lr is -1.0"),
+        ):
+            before = optimizer.state_dict()
+            with pytest.raises(ValueError, match=fault):
+                optimizer.load_state_dict(before | {"1.exp_avg_sq": np.zeros(4), key: value})
+            after = optimizer.state_dict()
+            assert all(np.array_equal(after[name], before[name]) for name in before)
+
+    @each_optimizer
+    def test_a_state_without_its_moments_is_refused(self, make):
+        """They would start at zero again, but the step count, and so the bias, would not."""
+        optimizer, params = run(make, gradients())
+        state = {k: v for k, v in optimizer.state_dict().items() if not k.startswith("1.")}
+        names = ", ".join(f"1.{slot}" for slot in optimizer.slots)
+        with pytest.raises(ValueError, match=f"; missing: {names}$"):
+            make(params).load_state_dict(state)
+        plain, _ = run(optim.SGD, gradients())
+        with pytest.raises(ValueError, match=f"; missing: 0.{optimizer.slots[0]}, "):
+            make(params).load_state_dict(plain.state_dict())
+
+    @each_optimizer
+    def test_what_never_moved_has_no_state_to_load(self, make):
+        optimizer, params = run(make, [[g, None, None] for g, *_ in gradients()])
+        twin = make(params)
+        twin.load_state_dict(optimizer.state_dict())
+        assert set(twin.state_dict()) == {"lr", "step", *(f"0.{slot}" for slot in optimizer.slots)}
+
+    @each_optimizer
+    def test_loading_brings_the_learning_rate_and_copies(self, make):
+        optimizer, params = run(make, gradients())
+        optimizer.lr = 0.0625
+        state = optimizer.state_dict()
+        twin = make(params, 0.5)
+        twin.load_state_dict(state)
+        assert twin.lr == 0.0625
+        for value in state.values():
+            value[...] = 0
+        np.testing.assert_array_equal(
+            twin.state_dict()[f"0.{twin.slots[0]}"], optimizer.state_dict()[f"0.{twin.slots[0]}"]
+        )
+
+    @each_optimizer
+    def test_the_state_follows_a_module_to_another_dtype(self, make):
+        """From there on as a float64 optimiser that was loaded with the same state."""
+        net = nn.Linear(2, 3)
+        optimizer = make(list(net.parameters()))
+        x = np.random.default_rng(0).standard_normal((4, 2))
+
+        def step(net, optimizer, dtype):
+            optimizer.zero_grad()
+            (net(mg.tensor(x, dtype=dtype)) ** 2).sum().backward()
+            optimizer.step()
+
+        step(net, optimizer, "float32")
+        net.to(dtype="float64")
+        twin_net = copy.deepcopy(net)
+        twin = make(list(twin_net.parameters()))
+        twin.load_state_dict(optimizer.state_dict())
+        for _ in range(3):
+            step(net, optimizer, "float64")
+            step(twin_net, twin, "float64")
+        kept = {k: v for k, v in optimizer.state_dict().items() if k[0].isdigit()}
+        assert {v.dtype for v in kept.values()} == {np.dtype("float64")}
+        np.testing.assert_array_equal(net.weight.numpy(), twin_net.weight.numpy())
+
+    @each_optimizer
+    def test_the_state_follows_a_module_to_another_device(self, make):
+        def train(device):
+            net = nn.Linear(2, 3)
+            net.load_state_dict({"weight": np.ones((3, 2)), "bias": np.zeros(3)})
+            optimizer = make(list(net.parameters()))
+            for place in ("cpu", device, "cpu"):
+                net.to(place)
+                optimizer.zero_grad()
+                (net(mg.ones(4, 2, device=place)) ** 2).sum().backward()
+                optimizer.step()
+            return net.weight.numpy()
+
+        with cupy_double():
+            moved = train("cuda")
+        np.testing.assert_allclose(moved, train("cpu"), rtol=1e-6)
 
     def test_zero_grad(self):
         optimizer, params = run(MAKERS["sgd"], gradients())
@@ -327,6 +414,17 @@ class TestClipping:
         optim.clip_grad_value_(params, 0.3)
         for param, g in zip(params, gradients()[0], strict=False):
             np.testing.assert_array_equal(param.grad.numpy(), np.clip(g, -0.3, 0.3).astype("f4"))
+
+    def test_one_tensor_is_one_parameter(self):
+        for clip, expected in (
+            (lambda w: optim.clip_grad_norm_(w, 1.0), [[0.6, 0.0], [0.0, 0.8]]),
+            (lambda w: optim.clip_grad_value_(w, 3.5), [[3.0, 0.0], [0.0, 3.5]]),
+        ):
+            w = nn.Parameter([[1.0, 2.0], [3.0, 4.0]])
+            w.grad = mg.tensor([[3.0, 0.0], [0.0, 4.0]])
+            norm = clip(w)
+            assert norm is None or norm.item() == 5.0
+            np.testing.assert_allclose(w.grad.numpy(), expected, rtol=1e-5)
 
 
 class TestEMA:

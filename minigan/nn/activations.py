@@ -1,8 +1,12 @@
-"""Elementwise nonlinearities as layers; the formulas are in `ops/activations.py`."""
+"""Nonlinearities as layers; the formulas are in `ops/activations.py`.
+
+PyTorch's `inplace` is an argument only so that a ported `ReLU(True)` is refused in plain words.
+"""
 
 from __future__ import annotations
 
 from minigan import ops
+from minigan.nn.arguments import refuse_inplace, whole
 from minigan.nn.module import Module
 from minigan.tensor import Tensor
 
@@ -17,6 +21,9 @@ class Identity(Module):
 class ReLU(Module):
     """max(x, 0)."""
 
+    def __init__(self, inplace: bool = False) -> None:
+        refuse_inplace("ReLU", inplace)
+
     def forward(self, x: Tensor) -> Tensor:
         return ops.relu(x)
 
@@ -24,7 +31,8 @@ class ReLU(Module):
 class LeakyReLU(Module):
     """x where x > 0, negative_slope x elsewhere."""
 
-    def __init__(self, negative_slope: float = 0.01) -> None:
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
+        refuse_inplace("LeakyReLU", inplace)
         self.negative_slope = float(negative_slope)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -37,7 +45,8 @@ class LeakyReLU(Module):
 class ELU(Module):
     """x where x > 0, alpha (exp(x) - 1) elsewhere."""
 
-    def __init__(self, alpha: float = 1.0) -> None:
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        refuse_inplace("ELU", inplace)
         self.alpha = float(alpha)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -48,14 +57,28 @@ class ELU(Module):
 
 
 class GELU(Module):
-    """x Phi(x), with the standard normal distribution function Phi."""
+    """x Phi(x), with the standard normal distribution function Phi.
+
+    `approximate`: "none", or "tanh" for a formula that is many times faster here.
+    """
+
+    def __init__(self, *, approximate: str = "none") -> None:
+        if approximate not in ("none", "tanh"):
+            raise ValueError(f"GELU(approximate={approximate!r}): use 'none' or 'tanh'")
+        self.approximate = approximate
 
     def forward(self, x: Tensor) -> Tensor:
-        return ops.gelu(x)
+        return ops.gelu(x, approximate=self.approximate)
+
+    def extra_repr(self) -> str:
+        return "" if self.approximate == "none" else f"approximate={self.approximate!r}"
 
 
 class SiLU(Module):
     """x sigmoid(x), also called swish."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        refuse_inplace("SiLU", inplace)
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.silu(x)
@@ -75,6 +98,13 @@ class Sigmoid(Module):
         return ops.sigmoid(x)
 
 
+class LogSigmoid(Module):
+    """log sigmoid(x) = -log(1 + exp(-x)): onto the negative numbers."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.log_sigmoid(x)
+
+
 class Softplus(Module):
     """log(1 + exp(x)): onto the positive numbers."""
 
@@ -86,10 +116,17 @@ class Softmax(Module):
     """exp(x) / sum exp(x) along axis `dim`: probabilities."""
 
     def __init__(self, dim: int = -1) -> None:
-        self.dim = dim
+        self.dim = whole(dim, "dim", least=None)
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.softmax(x, axis=self.dim)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"
+
+
+class LogSoftmax(Softmax):
+    """x - log sum exp(x) along axis `dim`: log-probabilities."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.log_softmax(x, axis=self.dim)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import numpy as np
 
 from minigan import ops
+from minigan.nn.arguments import short, whole
 from minigan.nn.linear import init_affine_
 from minigan.nn.module import Module
 from minigan.nn.parameter import Parameter
+from minigan.ops.conv import IntOrPair, pair
 from minigan.tensor import Tensor
-
-IntPair = int | tuple[int, int]
 
 _DEFAULTS = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "output_padding": (0, 0)}
 
@@ -25,23 +25,27 @@ class _Conv(Module):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: IntPair,
-        stride: IntPair,
-        padding: IntPair,
-        dilation: IntPair,
+        kernel_size: IntOrPair,
+        stride: IntOrPair,
+        padding: IntOrPair,
+        dilation: IntOrPair,
         groups: int,
         bias: bool,
     ) -> None:
-        if groups < 1 or in_channels % groups or out_channels % groups:
+        self.in_channels = whole(in_channels, "in_channels")
+        self.out_channels = whole(out_channels, "out_channels")
+        self.groups = whole(groups, "groups")
+        if self.in_channels % self.groups or self.out_channels % self.groups:
             raise ValueError(
                 f"groups={groups} must divide in_channels={in_channels} and "
                 f"out_channels={out_channels}"
             )
-        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size, self.stride = _pair(kernel_size), _pair(stride)
-        self.padding, self.dilation = _pair(padding), _pair(dilation)
+        self.kernel_size = pair(kernel_size, "kernel_size", least=1)
+        self.stride = pair(stride, "stride", least=1)
+        self.padding = pair(padding, "padding", least=0)
+        self.dilation = pair(dilation, "dilation", least=1)
         self.weight = Parameter(np.zeros(self._weight_shape(), np.float32))
-        self.bias = Parameter(np.zeros(out_channels, np.float32)) if bias else None  # (O,)
+        self.bias = Parameter(np.zeros(self.out_channels, np.float32)) if bias else None  # (O,)
         self.reset_parameters()
 
     def _weight_shape(self) -> tuple[int, ...]:
@@ -52,11 +56,11 @@ class _Conv(Module):
         init_affine_(self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        shown = [str(self.in_channels), str(self.out_channels), _short(self.kernel_size)]
+        shown = [str(self.in_channels), str(self.out_channels), short(self.kernel_size)]
         for name, default in _DEFAULTS.items():
             value = getattr(self, name) if name in vars(self) else default
             if value != default:
-                shown.append(f"{name}={_short(value)}")
+                shown.append(f"{name}={short(value)}")
         if self.groups != 1:
             shown.append(f"groups={self.groups}")
         if self.bias is None:
@@ -75,11 +79,11 @@ class Conv2d(_Conv):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: IntPair,
-        stride: IntPair = 1,
-        padding: IntPair = 0,
+        kernel_size: IntOrPair,
+        stride: IntOrPair = 1,
+        padding: IntOrPair = 0,
         *,
-        dilation: IntPair = 1,
+        dilation: IntOrPair = 1,
         groups: int = 1,
         bias: bool = True,
     ) -> None:
@@ -113,16 +117,16 @@ class ConvTranspose2d(_Conv):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: IntPair,
-        stride: IntPair = 1,
-        padding: IntPair = 0,
+        kernel_size: IntOrPair,
+        stride: IntOrPair = 1,
+        padding: IntOrPair = 0,
         *,
-        output_padding: IntPair = 0,
-        dilation: IntPair = 1,
+        output_padding: IntOrPair = 0,
+        dilation: IntOrPair = 1,
         groups: int = 1,
         bias: bool = True,
     ) -> None:
-        self.output_padding = _pair(output_padding)
+        self.output_padding = pair(output_padding, "output_padding", least=0)
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias
         )
@@ -141,16 +145,3 @@ class ConvTranspose2d(_Conv):
             dilation=self.dilation,
             groups=self.groups,
         )
-
-
-def _pair(value: IntPair) -> tuple[int, int]:
-    """Return (n, n) for an int, a pair as it is."""
-    pair = (value, value) if isinstance(value, int) else tuple(value)
-    if len(pair) != 2:
-        raise ValueError(f"expected an int or a pair, got {value!r}")
-    return pair
-
-
-def _short(pair: tuple[int, int]) -> str:
-    """Write a pair of equal numbers as one."""
-    return str(pair[0]) if pair[0] == pair[1] else str(pair)

@@ -14,6 +14,7 @@ from minigan import ops
 from minigan.backend import backend_of
 from minigan.errors import ShapeError
 from minigan.nn import init
+from minigan.nn.arguments import whole
 from minigan.nn.module import Module
 from minigan.nn.parameter import Parameter
 from minigan.tensor import Tensor, as_tensor
@@ -26,9 +27,11 @@ class Linear(Module):
     """
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
-        self.in_features, self.out_features = in_features, out_features
-        self.weight = Parameter(np.zeros((out_features, in_features), np.float32))  # (O, I)
-        self.bias = Parameter(np.zeros(out_features, np.float32)) if bias else None  # (O,)
+        self.in_features = whole(in_features, "in_features", least=0)
+        self.out_features = whole(out_features, "out_features", least=0)
+        shape = self.out_features, self.in_features
+        self.weight = Parameter(np.zeros(shape, np.float32))  # (O, I)
+        self.bias = Parameter(np.zeros(shape[:1], np.float32)) if bias else None  # (O,)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -47,11 +50,17 @@ class Linear(Module):
 
 
 class Embedding(Module):
-    """A table of vectors: integers (...) -> their rows (..., D); the table starts as N(0, 1)."""
+    """A table of vectors: integers (...) -> their rows (..., D); the table starts as N(0, 1).
+
+    `IndexError` for an index outside 0 .. V - 1; one that lies on a GPU is not looked at, because
+    that would wait for it.
+    """
 
     def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.weight = Parameter(np.zeros((num_embeddings, embedding_dim), np.float32))  # (V, D)
+        self.num_embeddings = whole(num_embeddings, "num_embeddings")
+        self.embedding_dim = whole(embedding_dim, "embedding_dim")
+        shape = self.num_embeddings, self.embedding_dim
+        self.weight = Parameter(np.zeros(shape, np.float32))  # (V, D)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -62,8 +71,15 @@ class Embedding(Module):
         index = as_tensor(index)
         if index.dtype.kind not in "iu":
             raise TypeError(f"{self!r} takes integers, got {index.dtype}")
+        if index.device == "cpu" and index.size:
+            self._check(int(index.data.min()), int(index.data.max()))
         rows = backend_of(self.weight.data).asarray(index.data)
         return self.weight[rows]  # (...) -> (..., D)
+
+    def _check(self, lowest: int, highest: int) -> None:
+        if lowest < 0 or highest >= self.num_embeddings:
+            wrong, last = lowest if lowest < 0 else highest, self.num_embeddings - 1
+            raise IndexError(f"{self!r} takes indices from 0 to {last}, got {wrong}")
 
     def extra_repr(self) -> str:
         return f"{self.num_embeddings}, {self.embedding_dim}"

@@ -13,10 +13,18 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 import numpy as np
 
 from minigan.backend import backend_of, get_backend
-from minigan.nn.parameter import Buffer, Parameter, at_version
-from minigan.tensor import Tensor, as_tensor
+from minigan.errors import GraphError
+from minigan.nn.parameter import Buffer, Parameter, at_version, moved
+from minigan.nn.state import fit
+from minigan.tensor import Tensor
 
 Named = TypeVar("Named")
+
+_CONTAINERS = (dict, list, tuple, set, frozenset)
+
+
+# (module, name of its attribute that is a container, one part of that): see `_refuse_lost`
+Held = tuple["Module", str, "Module | Parameter | Buffer"]
 
 
 class LoadReport(NamedTuple):
@@ -66,21 +74,22 @@ class Module:
     # -- attributes -------------------------------------------------------------------------------
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute; refuse the assignments that would lose parameters in silence."""
+        """Set an attribute; refuse the assignments that would lose parameters in silence.
+
+        A list, tuple, set or dictionary may hold only what the tree has a place for already; one
+        that is filled later is caught by the next walk over the tree.
+        """
         former = self.__dict__.get(name)
         if name in self.__dict__.get("_derived", {}):
             raise AttributeError(f"{type(self).__name__}.{name} is computed and cannot be set")
-        if isinstance(former, Parameter) and isinstance(value, Tensor | np.ndarray):
-            if not isinstance(value, Parameter):
-                raise TypeError(
-                    f"{type(self).__name__}.{name} is a Parameter and would become a plain "
-                    f"{type(value).__name__}: use {name}.assign_(value), or nn.Parameter(value)"
-                )
-        elif isinstance(value, list) and any(isinstance(v, Module | Parameter) for v in value):
+        plain = isinstance(value, Tensor | np.ndarray) and not isinstance(value, Parameter)
+        if isinstance(former, Parameter) and plain:
             raise TypeError(
-                f"{type(self).__name__}.{name}: parameters inside a list are not found; "
-                "use nn.ModuleList (or a tuple, for modules that have a home elsewhere)"
+                f"{type(self).__name__}.{name} is a Parameter and would become a plain "
+                f"{type(value).__name__}: use {name}.assign_(value), or nn.Parameter(value)"
             )
+        if isinstance(value, _CONTAINERS):
+            self._refuse_lost((self, name, part) for part in _inside(value))
         object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
@@ -116,6 +125,7 @@ class Module:
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
         """Yield (dotted name, module) for the whole tree, itself first (""), each once."""
+        self._refuse_lost(self._contained())
         return _unique((prefix[:-1], module) for prefix, module in self._paths())
 
     def modules(self) -> Iterator[Module]:
@@ -124,6 +134,7 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Yield (dotted name, parameter) for the whole tree; a shared one once."""
+        self._refuse_lost(self._contained())
         return _unique(self._members(Parameter))
 
     def parameters(self) -> Iterator[Parameter]:
@@ -132,6 +143,7 @@ class Module:
 
     def named_buffers(self) -> Iterator[tuple[str, Buffer]]:
         """Yield (dotted name, buffer) for the whole tree; a shared one once."""
+        self._refuse_lost(self._contained())
         return _unique(self._members(Buffer))
 
     def buffers(self) -> Iterator[Buffer]:
@@ -161,6 +173,26 @@ class Module:
                 if isinstance(value, kind):
                     yield prefix + name, value
 
+    def _contained(self) -> Iterator[Held]:
+        """Yield (module, attribute's name, part) for each part of the containers in the tree."""
+        for _, module in self._paths():
+            for name, value in vars(module).items():
+                if isinstance(value, _CONTAINERS):
+                    yield from ((module, name, part) for part in _inside(value))
+
+    def _refuse_lost(self, held: Iterable[Held]) -> None:
+        """Raise if one of the parts of containers is not found by walking over the tree."""
+        if not (held := list(held)):
+            return
+        walks = (self._paths(), self._members(Parameter), self._members(Buffer))
+        found = {id(value) for walk in walks for _, value in walk}
+        for module, name, part in held:
+            if id(part) not in found:
+                raise TypeError(
+                    f"{type(module).__name__}.{name}: the {type(part).__name__} inside it would "
+                    "not be found; use nn.ModuleList, or give it an attribute of its own"
+                )
+
     # -- modes ------------------------------------------------------------------------------------
 
     def train(self, mode: bool = True) -> Self:
@@ -187,13 +219,20 @@ class Module:
     def to(self, device: str | None = None, dtype: Any = None) -> Self:
         """Move parameters and buffers to a device, and the floating ones to a dtype; return self.
 
-        The tensors stay the same objects, without their gradients. Build optimisers after the
-        move: the state they keep does not travel.
+        The tensors stay the same objects and keep their gradients; the state of an optimiser
+        follows at its next step. Hooks do not travel: where a parameter has one, `GraphError` says
+        so before anything has moved.
         """
-        for tensor in (*self.parameters(), *self.buffers()):
-            array, version = _moved(tensor.data, device, dtype), tensor.version
-            if array is not tensor.data:
-                at_version(tensor.rebind_(array), version)
+        _check_target(device, dtype)
+        tensors = dict((*self.named_parameters(), *self.named_buffers()))
+        arrays = {name: moved(tensor.data, device, dtype) for name, tensor in tensors.items()}
+        moves = [name for name, tensor in tensors.items() if arrays[name] is not tensor.data]
+        if hooked := [name for name in moves if getattr(tensors[name].node, "hooks", None)]:
+            raise GraphError(
+                f"to() would lose the hooks of {', '.join(hooked)}: register them after"
+            )
+        for name in moves:
+            _rebind(tensors[name], arrays[name])
         return self
 
     # -- state ------------------------------------------------------------------------------------
@@ -213,27 +252,23 @@ class Module:
         """Copy arrays into the parameters and buffers of the same dotted names.
 
         Everything is checked before anything is changed. Raises one ValueError that lists all the
-        names that are missing, unexpected or misshapen; with `strict=False` only the misshapen
-        ones, and the others are returned. Values are cast to the dtype of their place.
+        names that are missing, unexpected, misshapen or unfit (no numbers, or ones that the dtype
+        of their place does not have); with `strict=False` only the last two, and the others are
+        returned. Values are cast to the dtype of their place.
         """
         own = self._state()
-        missing = [name for name in own if name not in state]
-        unexpected = [name for name in state if name not in own]
-        common = {name: tensor for name, tensor in own.items() if name in state}
-        misshapen = [
-            f"{name} is {np.shape(state[name])}, must be {tensor.shape}"
-            for name, tensor in common.items()
-            if np.shape(state[name]) != tensor.shape
-        ]
-        if misshapen or (strict and (missing or unexpected)):
-            raise ValueError(self._mismatch(missing, unexpected, misshapen))
-        values = {name: as_tensor(state[name]).data for name in common}
-        for name, tensor in common.items():
-            tensor.assign_(backend_of(tensor.data).asarray(values[name]))
-        return LoadReport(missing, unexpected)
+        found = fit(state, own)
+        if faults := found.faults(strict=strict):
+            raise ValueError(
+                f"state does not fit {type(self).__name__}, nothing was loaded; {faults}"
+            )
+        for name, array in found.arrays.items():
+            own[name].assign_(array)
+        return LoadReport(found.missing, found.unexpected)
 
     def _state(self) -> dict[str, Tensor]:
         """Return the tensors that are saved, by dotted name, each under all of its names."""
+        self._refuse_lost(self._contained())
         buffers = {name: b for name, b in self._members(Buffer) if b.persistent}
         return {**dict(self._members(Parameter)), **buffers}
 
@@ -242,11 +277,6 @@ class Module:
         for module in self.modules():
             for compute in vars(module).get("_derived", {}).values():
                 compute.settle(module)
-
-    def _mismatch(self, missing: list[str], unexpected: list[str], misshapen: list[str]) -> str:
-        kinds = {"missing": missing, "unexpected": unexpected, "misshapen": misshapen}
-        found = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in kinds.items() if names)
-        return f"state does not fit {type(self).__name__}, nothing was loaded; {found}"
 
     # -- showing ----------------------------------------------------------------------------------
 
@@ -259,7 +289,7 @@ class Module:
         lines = list(self._lines("", "", ""))
         if len(lines) == 1:
             return lines[0][0]
-        lines[0] = lines[0][0], f"{self.num_parameters():,}"
+        lines[0] = lines[0][0], lines[0][1] or "0"
         left, right = (max(len(line[i]) for line in lines) for i in (0, 1))
         head, *rest = (f"{text:<{left}}  {count:>{right}}".rstrip() for text, count in lines)
         return "\n".join([f"{head} parameters", *rest])
@@ -269,7 +299,7 @@ class Module:
         children = list(self.named_children())
         label = type(self).__name__ + ("" if children else f"({self.extra_repr()})")
         label += "".join(f" + {how!r}" for how in vars(self).get("_derived", {}).values())
-        count = self.num_parameters()
+        count = sum(p.size for _, p in _unique(self._members(Parameter)))
         yield branch + (f"{name}: " if name else "") + label, f"{count:,}" if count else ""
         for i, (child_name, child) in enumerate(children):
             fork, rail = ("└─ ", "   ") if i == len(children) - 1 else ("├─ ", "│  ")
@@ -285,10 +315,26 @@ def _unique(pairs: Iterable[tuple[str, Named]]) -> Iterator[tuple[str, Named]]:
             yield name, value
 
 
-def _moved(data: Any, device: str | None, dtype: Any) -> Any:
-    """Return an array on a device, cast to a dtype where both are floating."""
-    if device is not None and backend_of(data).name != device:
-        data = get_backend(device).asarray(backend_of(data).asnumpy(data))
-    if dtype is not None and data.dtype.kind == "f" and data.dtype != dtype:
-        data = data.astype(dtype)
-    return data
+def _inside(value: Any) -> Iterator[Module | Parameter | Buffer]:
+    """Yield the modules, parameters and buffers within a container and those inside it."""
+    for part in value.values() if isinstance(value, dict) else value:
+        if isinstance(part, _CONTAINERS):
+            yield from _inside(part)
+        elif isinstance(part, Module | Parameter | Buffer):
+            yield part
+
+
+def _check_target(device: str | None, dtype: Any) -> None:
+    """Raise if `Module.to` cannot go there."""
+    if device is not None:
+        get_backend(device)
+    if dtype is not None and np.dtype(dtype).kind not in "fc":
+        raise TypeError(f"to(dtype={dtype!r}): parameters need a floating dtype")
+
+
+def _rebind(tensor: Parameter | Buffer, array: Any) -> None:
+    """Let a tensor stand on a moved array, and its gradient beside it."""
+    grad, version = tensor.grad, tensor.version
+    at_version(tensor.rebind_(array), version)
+    if grad is not None and tensor.requires_grad:
+        tensor.grad = Tensor(moved(grad.data, tensor.device, tensor.dtype))

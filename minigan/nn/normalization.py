@@ -11,6 +11,7 @@ import numpy as np
 
 from minigan import ops
 from minigan.errors import ShapeError
+from minigan.nn.arguments import whole
 from minigan.nn.linear import Linear
 from minigan.nn.module import Module
 from minigan.nn.parameter import Parameter
@@ -42,17 +43,23 @@ class _BatchNorm(Module):
         affine: bool = True,
         track_running_stats: bool = True,
     ) -> None:
-        self.num_features, self.eps, self.momentum = num_features, float(eps), momentum
+        self.num_features = channels = whole(num_features, "num_features")
+        self.eps, self.momentum = float(eps), momentum
         self.track_running_stats = track_running_stats
-        self.weight, self.bias = _scale_and_shift(num_features, affine)  # (C,), (C,)
+        self.weight, self.bias = _scale_and_shift(channels, affine)  # (C,), (C,)
         if track_running_stats:
-            self.register_buffer("running_mean", np.zeros(num_features, np.float32))  # (C,)
-            self.register_buffer("running_var", np.ones(num_features, np.float32))  # (C,)
+            self.register_buffer("running_mean", np.zeros(channels, np.float32))  # (C,)
+            self.register_buffer("running_var", np.ones(channels, np.float32))  # (C,)
             self.register_buffer("num_batches_tracked", np.array(0))  # ()
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim not in self.ndims or x.shape[1] != self.num_features:
             raise ShapeError(f"{self!r} got shape {x.shape}: axis 1 must be the channels")
+        if self.training and x.size <= self.num_features:
+            raise ShapeError(
+                f"{self!r} in training needs more than one value per channel, got shape {x.shape}: "
+                "use a larger batch, or .eval() for inference"
+            )
         if self.training and self.track_running_stats:
             self._track(x)
         if self.training or not self.track_running_stats:
@@ -103,8 +110,8 @@ class InstanceNorm2d(Module):
     """
 
     def __init__(self, num_features: int, *, eps: float = 1e-5, affine: bool = False) -> None:
-        self.num_features, self.eps = num_features, float(eps)
-        self.weight, self.bias = _scale_and_shift(num_features, affine)  # (C,), (C,)
+        self.num_features, self.eps = whole(num_features, "num_features"), float(eps)
+        self.weight, self.bias = _scale_and_shift(self.num_features, affine)  # (C,), (C,)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim != 4 or x.shape[1] != self.num_features:
@@ -128,8 +135,9 @@ class LayerNorm(Module):
         eps: float = 1e-5,
         elementwise_affine: bool = True,
     ) -> None:
-        is_int = isinstance(normalized_shape, int)
-        self.normalized_shape = (normalized_shape,) if is_int else tuple(normalized_shape)
+        several = isinstance(normalized_shape, Sequence)
+        sizes = normalized_shape if several else (normalized_shape,)
+        self.normalized_shape = tuple(whole(n, "normalized_shape") for n in sizes)
         self.eps = float(eps)
         self.weight, self.bias = _scale_and_shift(self.normalized_shape, elementwise_affine)
 
@@ -151,10 +159,11 @@ class GroupNorm(Module):
     def __init__(
         self, num_groups: int, num_channels: int, *, eps: float = 1e-5, affine: bool = True
     ) -> None:
-        if num_groups < 1 or num_channels % num_groups:
+        self.num_groups = whole(num_groups, "num_groups")
+        self.num_channels, self.eps = whole(num_channels, "num_channels"), float(eps)
+        if self.num_channels % self.num_groups:
             raise ValueError(f"num_groups={num_groups} must divide num_channels={num_channels}")
-        self.num_groups, self.num_channels, self.eps = num_groups, num_channels, float(eps)
-        self.weight, self.bias = _scale_and_shift(num_channels, affine)  # (C,), (C,)
+        self.weight, self.bias = _scale_and_shift(self.num_channels, affine)  # (C,), (C,)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim < 2 or x.shape[1] != self.num_channels:
@@ -188,8 +197,8 @@ class AdaIN(Module):
     """
 
     def __init__(self, num_features: int, style_features: int, *, eps: float = 1e-5) -> None:
-        self.num_features, self.eps = num_features, float(eps)
-        self.affine = Linear(style_features, 2 * num_features)
+        self.num_features, self.eps = whole(num_features, "num_features"), float(eps)
+        self.affine = Linear(style_features, 2 * self.num_features)
         self.affine.bias.assign_(0.0)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:

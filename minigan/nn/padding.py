@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from minigan import ops
+from minigan.nn.arguments import whole
 from minigan.nn.module import Module
 from minigan.tensor import Tensor
 
@@ -16,10 +19,10 @@ class _Pad2d(Module):
     mode = ""
 
     def __init__(self, padding: int | tuple[int, int, int, int]) -> None:
-        sides = (padding,) * 4 if isinstance(padding, int) else tuple(padding)
+        sides = tuple(padding) if isinstance(padding, Sequence) else (padding,) * 4
         if len(sides) != 4:
             raise ValueError(f"padding is {padding!r}: give an int or (left, right, top, bottom)")
-        self.padding = sides
+        self.padding = tuple(whole(side, "padding", least=0) for side in sides)
 
     def forward(self, x: Tensor) -> Tensor:
         left, right, top, bottom = self.padding

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from minigan.backend import backend_of, get_backend
 from minigan.tensor import Tensor, tensor
 
 
@@ -45,3 +46,12 @@ def at_version(tensor: Any, version: int) -> Any:
     """Let a copied or moved tensor count on: to who compares versions, its content is the same."""
     tensor._version = [version]
     return tensor
+
+
+def moved(data: Any, device: str | None, dtype: Any) -> Any:
+    """Return an array on a device, cast to a dtype where both are floating."""
+    if device is not None and backend_of(data).name != device:
+        data = get_backend(device).asarray(backend_of(data).asnumpy(data))
+    if dtype is not None and data.dtype.kind == "f" and data.dtype != dtype:
+        data = data.astype(dtype)
+    return data

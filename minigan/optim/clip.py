@@ -12,12 +12,12 @@ from minigan.tensor import Tensor
 
 
 @no_grad()
-def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
+def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> Tensor:
     """Shrink all gradients by one factor so that their joint L2 norm is at most `max_norm`.
 
-    Every gradient is multiplied by min(1, max_norm / (norm + 1e-6)). Returns the norm before, a
-    scalar Tensor on the device: reading it is the caller's choice. A norm that is not finite makes
-    the gradients NaN, which the caller can see in it.
+    `parameters`: several, or one. Every gradient is multiplied by min(1, max_norm / (norm + 1e-6)).
+    Returns the norm before, a scalar Tensor on the device: reading it is the caller's choice. A
+    norm that is not finite makes the gradients NaN, which the caller can see in it.
 
     >>> import minigan as mg
     >>> x = mg.tensor([3.0, 4.0], requires_grad=True)
@@ -25,7 +25,7 @@ def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
     >>> clip_grad_norm_([x], 1.0).item(), [round(v, 4) for v in x.grad.numpy().tolist()]
     (10.0, [0.6, 0.8])
     """
-    held = [p for p in parameters if p.grad is not None]
+    held = _with_grad(parameters)
     if not held:
         return Tensor(np.zeros((), np.float32))
     squares = [(p.grad * p.grad).sum() for p in held]
@@ -37,9 +37,14 @@ def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
 
 
 @no_grad()
-def clip_grad_value_(parameters: Iterable[Tensor], clip_value: float) -> None:
-    """Cut every component of the gradients to [-clip_value, clip_value]."""
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+    """Cut every component of the gradients of parameters, or one, to [-clip_value, clip_value]."""
     bound = float(clip_value)
-    for p in parameters:
-        if p.grad is not None:
-            p.grad = ops.clip(p.grad, min=-bound, max=bound)
+    for p in _with_grad(parameters):
+        p.grad = ops.clip(p.grad, min=-bound, max=bound)
+
+
+def _with_grad(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    """Return those that have a gradient; a Tensor alone is one parameter and not its rows."""
+    several = [parameters] if isinstance(parameters, Tensor) else parameters
+    return [p for p in several if p.grad is not None]

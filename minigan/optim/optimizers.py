@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from minigan.backend import backend_of, xp_of
+from minigan.nn.parameter import moved
+from minigan.nn.state import fit
 from minigan.tensor import Tensor
 
 Array = Any
@@ -52,8 +54,7 @@ class Optimizer:
             self._steps[i] += 1
             grad, state = param.grad.data, self._state[i]
             for name in self.slots:
-                if name not in state:
-                    state[name] = xp_of(grad).zeros_like(param.data)
+                state[name] = _beside(param.data, state.get(name))
             param.assign_(self._update(param.data, self._decayed(param.data, grad), i))
 
     def zero_grad(self) -> None:
@@ -74,31 +75,38 @@ class Optimizer:
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go back to a state that `state_dict` returned; raises ValueError if it does not fit."""
+        """Go back to a state that `state_dict` returned.
+
+        It must hold every state array of every parameter that has been moved, and nothing else:
+        otherwise ValueError lists what is wrong in one line, and nothing is changed.
+        """
+        steps = self._checked_steps(state)
+        places = {
+            f"{i}.{name}": self.params[i] for i, t in enumerate(steps) if t for name in self.slots
+        }
+        found = fit({key: state[key] for key in state if key not in ("lr", "step")}, places)
+        if faults := found.faults():
+            raise ValueError(
+                f"{type(self).__name__} cannot load a state of another kind of optimiser, of other "
+                f"options or parameters; {faults}"
+            )
+        loaded: list[dict[str, Array]] = [{} for _ in self.params]
+        for key, array in found.arrays.items():
+            i, _, name = key.partition(".")
+            loaded[int(i)][name] = array
+        self.lr, self._steps, self._state = float(state["lr"]), steps, loaded
+
+    def _checked_steps(self, state: Mapping[str, Any]) -> list[int]:
+        """Return the step counts of a state, or raise if they do not fit the parameters."""
         steps = np.asarray(state.get("step", []))
         if "lr" not in state or steps.shape != (len(self.params),):
             raise ValueError(
                 f"{type(self).__name__} of {len(self.params)} parameters cannot load a state of "
                 f"{steps.size}: build it from the same parameters"
             )
-        loaded: list[dict[str, Array]] = [{} for _ in self.params]
-        for key in state:
-            if key not in ("lr", "step"):
-                i, name = self._place(key, np.shape(state[key]))
-                like = self.params[i].data
-                value = np.array(state[key], like.dtype)
-                loaded[i][name] = backend_of(like).asarray(value)
-        self.lr, self._steps, self._state = float(state["lr"]), steps.tolist(), loaded
-
-    def _place(self, key: str, shape: tuple[int, ...]) -> tuple[int, str]:
-        """Split a key like "3.exp_avg", or raise if it has no place here."""
-        number, _, name = key.partition(".")
-        if name not in self.slots or not number.isdigit() or int(number) >= len(self.params):
-            raise ValueError(f"{type(self).__name__} has no state {key!r}: it keeps {self.slots}")
-        if shape != self.params[int(number)].shape:
-            expected = self.params[int(number)].shape
-            raise ValueError(f"state {key!r} has shape {shape}, the parameter {expected}")
-        return int(number), name
+        if steps.dtype.kind not in "iu" or steps.min() < 0:
+            raise ValueError(f"step counts must be whole numbers >= 0, got {steps.tolist()}")
+        return steps.tolist()
 
     def _decayed(self, p: Array, g: Array) -> Array:
         """Return g + weight_decay p, the gradient with an L2 penalty."""
@@ -248,6 +256,15 @@ def _checked(params: Iterable[Tensor]) -> list[Tensor]:
     if len({id(param) for param in params}) != len(params):
         raise ValueError("a parameter is in the list twice: it would be moved twice a step")
     return params
+
+
+def _beside(p: Array, array: Array | None) -> Array:
+    """Return a state array on the device and in the dtype of its parameter, at first zeros."""
+    if array is None:
+        return xp_of(p).zeros_like(p)
+    if type(array) is type(p) and array.dtype == p.dtype:
+        return array
+    return moved(array, backend_of(p).name, p.dtype)  # the parameter has moved: so does its state
 
 
 def _at_least_zero(name: str, value: float) -> float:

@@ -1,5 +1,7 @@
 """Convolution layers: against naive loops, their shapes, their parameters."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -88,5 +90,31 @@ def test_options_are_keyword_only_and_checked():
         nn.Conv2d(3, 8, 3, 1, 1, 2)
     with pytest.raises(ValueError, match="groups=2 must divide in_channels=3 and out_channels=8"):
         nn.Conv2d(3, 8, 3, groups=2)
-    with pytest.raises(ValueError, match=r"expected an int or a pair, got \(1, 2, 3\)"):
+    with pytest.raises(ValueError, match=r"kernel_size=\(1, 2, 3\): give an int or a pair of ints"):
         nn.Conv2d(3, 8, (1, 2, 3))
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d, nn.ConvTranspose2d])
+@pytest.mark.parametrize(("name", "value", "least"), [
+    ("kernel_size", 0, 1), ("stride", 0, 1), ("stride", (1, 0), 1), ("padding", -1, 0),
+    ("dilation", 0, 1), ("groups", 0, 1), ("in_channels", 0, 1), ("out_channels", -2, 1),
+])  # fmt: skip
+def test_bad_geometry_is_refused_when_the_layer_is_built(layer, name, value, least):
+    options = {"in_channels": 1, "out_channels": 1, "kernel_size": 3, name: value}
+    with pytest.raises(ValueError, match=f"^{re.escape(f'{name}={value}')}: .*>= {least}$"):
+        layer(**options)
+
+
+def test_bad_output_padding_is_refused_when_the_layer_is_built():
+    with pytest.raises(ValueError, match="^output_padding=-1: .*>= 0$"):
+        nn.ConvTranspose2d(1, 1, 3, output_padding=-1)
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d, nn.ConvTranspose2d])
+def test_numpys_whole_numbers_are_ints(layer):
+    two, three = np.int64(2), np.int32(3)
+    made = layer(two, np.int64(4), three, (two, two), padding=np.uint8(1), groups=two)
+    assert repr(made) == f"{layer.__name__}(2, 4, 3, stride=2, padding=1, groups=2)"
+    assert made(mg.ones(1, 2, 5, 5)).shape[:2] == (1, 4)
+    with pytest.raises(TypeError, match=r"in_channels=2.0: give an int"):
+        layer(2.0, 4, 3)

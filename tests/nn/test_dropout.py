@@ -39,7 +39,16 @@ def test_own_generator_leaves_the_default_alone():
     assert mg.default_generator().get_state() != state
 
 
-@pytest.mark.parametrize("p", [-0.1, 1.0, float("nan")])
+def test_certain_dropout_gives_zeros():
+    x = mg.ones(50, requires_grad=True)
+    y = nn.Dropout(1.0)(x)
+    np.testing.assert_array_equal(y.numpy(), np.zeros(50, np.float32))
+    (g,) = mg.grad(y.sum(), [x])
+    np.testing.assert_array_equal(g.numpy(), np.zeros(50))
+    assert nn.Dropout(1.0).eval()(x) is x
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.1, float("nan")])
 def test_bad_probability(p):
-    with pytest.raises(ValueError, match="give a probability, 0 <= p < 1"):
+    with pytest.raises(ValueError, match="give a probability, 0 <= p <= 1"):
         nn.Dropout(p)

@@ -53,3 +53,25 @@ def test_embedding_looks_up_rows_and_sums_gradients():
 def test_embedding_takes_integers():
     with pytest.raises(TypeError, match="takes integers, got float32"):
         nn.Embedding(4, 3)(mg.zeros(2))
+
+
+@pytest.mark.parametrize(("index", "wrong"), [([0, -1], -1), ([[3, 0]], 3), (-4, -4)])
+def test_embedding_refuses_what_is_not_in_the_table(index, wrong):
+    with pytest.raises(IndexError, match=rf"Embedding\(3, 2\) takes .* from 0 to 2, got {wrong}$"):
+        nn.Embedding(3, 2)(np.array(index))
+
+
+def test_embedding_of_nothing():
+    assert nn.Embedding(3, 2)(np.zeros((0, 4), np.int64)).shape == (0, 4, 2)
+
+
+def test_sizes_are_whole_numbers():
+    layer, table = nn.Linear(np.int64(3), np.int32(2)), nn.Embedding(np.int64(3), np.int64(2))
+    assert (layer.weight.shape, table.weight.shape) == ((2, 3), (3, 2))
+    assert {type(n) for n in (layer.in_features, table.num_embeddings)} == {int}
+    with pytest.raises(TypeError, match=r"out_features=2\.5: give an int"):
+        nn.Linear(3, 2.5)
+    with pytest.raises(ValueError, match="in_features=-1: give an int >= 0"):
+        nn.Linear(-1, 2)
+    with pytest.raises(ValueError, match="num_embeddings=0: give an int >= 1"):
+        nn.Embedding(0, 2)

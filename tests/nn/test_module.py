@@ -113,8 +113,34 @@ class TestModes:
     def test_to_where_it_is_changes_nothing(self):
         block = Block()
         block(mg.ones(1, 2)).sum().backward()
+        grad = block.scale.grad
+        block.scale.register_hook(lambda g: None)
         block.to("cpu", "float32")
-        assert block.scale.grad is not None
+        assert block.scale.grad is grad
+
+    def test_gradients_move_too(self):
+        block = Block()
+        block(mg.ones(1, 2)).sum().backward()
+        before = block.scale.grad.numpy()
+        block.to(dtype="float64")
+        assert block.scale.grad.dtype == np.float64
+        np.testing.assert_array_equal(block.scale.grad.numpy(), before)
+
+    def test_hooks_are_not_lost_in_silence(self):
+        block = Block()
+        remove = block.inner.weight.register_hook(lambda g: None)
+        with pytest.raises(mg.errors.GraphError, match="lose the hooks of inner.weight: register"):
+            block.to(dtype="float64")
+        assert {p.dtype for p in block.parameters()} == {np.dtype("float32")}
+        remove()
+        assert block.to(dtype="float64").scale.dtype == np.float64
+
+    def test_to_refuses_what_is_no_device_and_no_floating_dtype(self):
+        for net in (nn.ReLU(), Block()):
+            with pytest.raises(mg.errors.DeviceError, match="unknown device 'float64'"):
+                net.to("float64")
+            with pytest.raises(TypeError, match=r"to\(dtype='int32'\): .* floating dtype"):
+                net.to(dtype="int32")
 
 
 class TestDevices:
@@ -208,6 +234,33 @@ class TestState:
         for name, value in block.state_dict().items():
             np.testing.assert_array_equal(value, before[name])
 
+    @pytest.mark.parametrize(("name", "value", "fault"), [
+        ("inner.bias", np.ones(2) * 1j, "inner.bias is complex128, must be float32"),
+        ("inner.bias", np.array(["1", "2"]), r"inner.bias is ndarray \(<U1\), must be float32"),
+        ("inner.bias", None, r"inner.bias is NoneType \(object\), must be float32"),
+        ("inner.bias", [[1.0], [1.0, 2.0]], "inner.bias "),
+        ("inner.bias", np.array([1e300, 0.0]), "inner.bias holds values of float64 that do not"),
+        ("count", np.array(0.5), "count holds values of float64 that do not exist in int64"),
+        ("count", np.array(np.nan), "count holds values of float64 that do not exist in int64"),
+    ])  # fmt: skip
+    @pytest.mark.parametrize("strict", [True, False])
+    def test_values_that_do_not_fit_leave_everything_as_it_was(self, name, value, fault, strict):
+        block = Block()
+        before = block.state_dict()
+        state = {key: np.zeros_like(kept) for key, kept in before.items()} | {name: value}
+        with pytest.raises(ValueError, match=f"nothing was loaded; unfit: {fault}"):
+            block.load_state_dict(state, strict=strict)
+        for key, kept in block.state_dict().items():
+            np.testing.assert_array_equal(kept, before[key])
+
+    def test_lists_tensors_and_broken_weights_load(self):
+        block = Block().to(dtype="float64")
+        state = {"scale": [0.1, np.nan], "inner.bias": mg.tensor([1, 2])}
+        block.load_state_dict(state, strict=False)
+        assert block.scale.numpy()[0] == 0.1
+        assert np.isnan(block.scale.numpy()[1])
+        assert block.inner.bias.numpy().tolist() == [1.0, 2.0]
+
     def test_not_strict_returns_what_was_passed_over(self):
         block = Block()
         state = {"scale": np.zeros(2), "extra": np.zeros(1)}
@@ -240,8 +293,44 @@ class TestMistakes:
         with pytest.raises(TypeError, match=r"Module.layers: .*use nn.ModuleList"):
             net.layers = [nn.Linear(1, 1)]
         net.sizes = [1, 2]
-        net.seen = (nn.Linear(1, 1),)
         assert net.num_parameters() == 0
+
+    @pytest.mark.parametrize("wrap", [
+        lambda part: (part,), lambda part: {"key": part}, lambda part: [[1, part]],
+        lambda part: {"deep": [(part,)]}, lambda part: {part},
+    ])  # fmt: skip
+    @pytest.mark.parametrize("kind", ["Linear", "Parameter", "Buffer"])
+    def test_what_a_container_would_lose(self, wrap, kind):
+        part = nn.Linear(1, 1) if kind == "Linear" else getattr(nn, kind)([1.0])
+        net = nn.Module()
+        with pytest.raises(
+            TypeError, match=f"Module.held: the {kind} inside it would not be found"
+        ):
+            net.held = wrap(part)
+        net.home = part
+        net.held = wrap(part)
+        assert len(net.state_dict()) == (2 if kind == "Linear" else 1)
+
+    @pytest.mark.parametrize("walk", [
+        lambda net: net.parameters(), lambda net: net.buffers(), lambda net: net.modules(),
+        lambda net: net.state_dict(), lambda net: net.load_state_dict({}), lambda net: net.eval(),
+    ])  # fmt: skip
+    def test_a_list_filled_later_is_caught_by_the_next_walk(self, walk):
+        inner = nn.Module()
+        inner.layers = []
+        net = nn.Sequential(inner)
+        walk(net)
+        inner.layers.append(nn.Linear(1, 1))
+        with pytest.raises(TypeError, match=r"Module.layers: the Linear .*use nn.ModuleList"):
+            walk(net)
+        assert "Sequential" in repr(net)
+
+    def test_a_container_that_outlives_its_home_is_caught(self):
+        net = nn.Module()
+        net.layers = nn.Linear(1, 1)
+        net.layers = [net.layers]
+        with pytest.raises(TypeError, match=r"Module.layers: the Linear .*use nn.ModuleList"):
+            net.parameters()
 
     def test_unknown_attribute(self):
         with pytest.raises(

@@ -107,10 +107,19 @@ class TestBatchNorm:
             nn.BatchNorm2d(3)(mg.zeros(1, 2, 4, 4))
         with pytest.raises(mg.errors.ShapeError):
             nn.BatchNorm2d(3)(mg.zeros(1, 3))
-        norm = nn.BatchNorm1d(3)
-        with pytest.raises(mg.errors.ShapeError, match="one value per channel"):
-            norm(mg.zeros(1, 3))
+
+    @pytest.mark.parametrize(("layer", "shape"), [
+        (nn.BatchNorm1d, (1, 3)), (nn.BatchNorm2d, (1, 3, 1, 1)), (nn.BatchNorm2d, (0, 3, 2, 2)),
+    ])  # fmt: skip
+    def test_one_value_per_channel_cannot_be_trained_on(self, layer, shape):
+        norm = layer(3)
+        remedy = (
+            r"BatchNorm.d\(3\) in training needs more than one value .*\.eval\(\) for inference"
+        )
+        with pytest.raises(mg.errors.ShapeError, match=remedy):
+            norm(mg.zeros(*shape))
         assert norm.num_batches_tracked.item() == 0
+        assert norm.eval()(mg.zeros(*shape)).shape == shape
 
 
 class TestOthers:
@@ -172,3 +181,19 @@ class TestOthers:
         check(y, standardized(x, (2, 3)))
         with pytest.raises(mg.errors.ShapeError, match=r"got \(2, 3, 4, 4\) and \(1, 5\)"):
             nn.AdaIN(3, 5)(mg.tensor(x), mg.zeros(1, 5))
+
+    def test_sizes_are_whole_numbers(self):
+        two, four = np.int64(2), np.int32(4)
+        for norm in (
+            nn.BatchNorm1d(four), nn.InstanceNorm2d(four, affine=True), nn.LayerNorm(four),
+            nn.LayerNorm([four]), nn.GroupNorm(two, four),
+        ):  # fmt: skip
+            assert norm.weight.shape == (4,)
+        assert nn.AdaIN(two, four).affine.weight.shape == (4, 4)
+        assert repr(nn.LayerNorm((two, four))) == "LayerNorm((2, 4))"
+        with pytest.raises(TypeError, match=r"normalized_shape=4\.0: give an int"):
+            nn.LayerNorm(4.0)
+        with pytest.raises(ValueError, match="num_features=0: give an int >= 1"):
+            nn.BatchNorm2d(0)
+        with pytest.raises(ValueError, match="num_groups=0: give an int >= 1"):
+            nn.GroupNorm(0, 4)

@@ -21,5 +21,8 @@ def test_against_numpy(rng, layer, mode, padding):
 def test_bad_padding_and_repr():
     with pytest.raises(ValueError, match=r"padding is \(1, 2\): give an int or \(left, right"):
         nn.ZeroPad2d((1, 2))
+    with pytest.raises(ValueError, match="padding=-1: give an int >= 0"):
+        nn.ZeroPad2d((0, 0, -1, 0))
+    assert repr(nn.ZeroPad2d(np.int64(2))) == "ZeroPad2d(2)"
     assert repr(nn.ReflectionPad2d(3)) == "ReflectionPad2d(3)"
     assert repr(nn.ReflectionPad2d((1, 2, 3, 4))) == "ReflectionPad2d((1, 2, 3, 4))"

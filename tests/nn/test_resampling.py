@@ -73,3 +73,59 @@ def test_flatten_and_unflatten(x):
     assert nn.Flatten()(mg.zeros(0, 4, 6)).shape == (0, 24)
     with pytest.raises(mg.errors.ShapeError, match="cannot split 144 elements"):
         nn.Unflatten(1, (4, 6))(flat)
+
+
+@pytest.mark.parametrize("sizes", [(4, -1, 6), (-1, 6, 6), (4, 6, 6, -1)])
+def test_unflatten_finds_one_size_itself(x, sizes):
+    y = nn.Unflatten(1, sizes)(mg.tensor(x.reshape(2, 144)))
+    np.testing.assert_array_equal(y.numpy(), x.reshape(2, *sizes))
+    assert nn.Unflatten(1, (2, -1))(mg.zeros(0, 6)).shape == (0, 2, 3)
+
+
+def test_unflatten_refuses_what_does_not_divide():
+    for sizes in ((5, -1), (0, -1)):
+        with pytest.raises(mg.errors.ShapeError, match="cannot split 4 elements"):
+            nn.Unflatten(1, sizes)(mg.zeros(1, 4))
+    with pytest.raises(ValueError, match="only one size may be -1"):
+        nn.Unflatten(1, (-1, -1))
+    with pytest.raises(mg.errors.ShapeError, match=r"got shape \(4,\), which has no axis 1"):
+        nn.Unflatten(1, (2, 2))(mg.zeros(4))
+
+
+def test_flatten_needs_its_axes():
+    with pytest.raises(mg.errors.ShapeError, match=r"Flatten\(\) got shape \(3,\), .* no axis 1"):
+        nn.Flatten()(mg.ones(3))
+    with pytest.raises(mg.errors.ShapeError, match=r"Flatten\(2, 1\) got .*start_dim comes after"):
+        nn.Flatten(2, 1)(mg.ones(2, 3, 4))
+
+
+def test_pixel_unshuffle_undoes_pixel_shuffle(x):
+    back = nn.PixelUnshuffle(3)
+    y = back(mg.tensor(x))
+    assert y.shape == (2, 36, 2, 2)
+    np.testing.assert_array_equal(y[:, 1].numpy(), x[:, 0, 0::3, 1::3])
+    np.testing.assert_array_equal(nn.PixelShuffle(3)(y).numpy(), x)
+    assert repr(back) == "PixelUnshuffle(3)"
+
+
+def test_sizes_are_whole_numbers_and_checked_when_the_layer_is_built(x):
+    two = np.int64(2)
+    assert nn.Upsample(scale_factor=two)(mg.tensor(x)).shape == (2, 4, 12, 12)
+    assert nn.AvgPool2d(two, two)(mg.tensor(x)).shape == (2, 4, 3, 3)
+    assert nn.AdaptiveAvgPool2d(two)(mg.tensor(x)).shape == (2, 4, 2, 2)
+    assert nn.PixelShuffle(two)(mg.tensor(x)).shape == (2, 1, 12, 12)
+    assert nn.Flatten(two)(mg.tensor(x)).shape == (2, 4, 36)
+    for make, name in (
+        (nn.MaxPool2d, "kernel_size"), (lambda n: nn.AvgPool2d(2, n), "stride"),
+        (lambda n: nn.Upsample(scale_factor=n), "scale_factor"),
+        (nn.AdaptiveAvgPool2d, "output_size"), (nn.PixelShuffle, "upscale_factor"),
+        (nn.PixelUnshuffle, "downscale_factor"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=f"^{name}=0: .*>= 1"):
+            make(0)
+
+
+def test_repr():
+    assert repr(nn.AvgPool2d((2, 3), 2, 1)) == "AvgPool2d((2, 3), stride=2, padding=1)"
+    assert repr(nn.MaxPool2d(2)) == "MaxPool2d(2, stride=2)"
+    assert repr(nn.Upsample(scale_factor=(2, 2))) == "Upsample(scale_factor=2, mode='nearest')"
