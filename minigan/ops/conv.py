@@ -36,38 +36,26 @@ Pair = tuple[int, int]
 IntOrPair = int | Sequence[int]
 
 # -- the closed triple ----------------------------------------------------------------------------
+#
+# `geometry` is what all three have in common: stride, padding, dilation (pairs) and groups.
 
 
 @op
-def _conv2d(x, weight, bias, *, size, stride, padding, dilation, groups):
+def _conv2d(x, weight, bias, *, size, geometry):
     """(N, C, H, W), (O, C/G, K, L), (O,) -> (N, O, *size)."""
-    y = kernels.conv2d(
-        x, weight, size=size, stride=stride, padding=padding, dilation=dilation, groups=groups
-    )
-    return _add_bias(y, bias)
+    return _add_bias(kernels.conv2d(x, weight, size=size, **geometry), bias)
 
 
 @op
-def _conv_transpose2d(y, weight, bias, *, size, stride, padding, dilation, groups):
+def _conv_transpose2d(y, weight, bias, *, size, geometry):
     """(N, O, P, Q), (O, C/G, K, L), (C,) -> (N, C, *size)."""
-    x = kernels.conv_transpose2d(
-        y, weight, size=size, stride=stride, padding=padding, dilation=dilation, groups=groups
-    )
-    return _add_bias(x, bias)
+    return _add_bias(kernels.conv_transpose2d(y, weight, size=size, **geometry), bias)
 
 
 @op(linear=True)
-def _conv2d_weight(x, y, *, kernel_size, stride, padding, dilation, groups):
+def _conv2d_weight(x, y, *, kernel_size, geometry):
     """(N, C, H, W), (N, O, P, Q) -> (O, C/G, *kernel_size)."""
-    return kernels.conv2d_weight(
-        x,
-        y,
-        kernel_size=kernel_size,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
-    )
+    return kernels.conv2d_weight(x, y, kernel_size=kernel_size, **geometry)
 
 
 def _add_bias(out: Any, bias: Any) -> Any:
@@ -81,19 +69,19 @@ def _add_bias(out: Any, bias: Any) -> Any:
     return out
 
 
-# -- the rules: each op's derivative is another of the three --------------------------------------
+# Each op's derivative is another of the three.
 
 
-def _solve_x(y, weight, x_shape, **geometry):
-    return _conv_transpose2d(y, weight, None, size=x_shape[2:], **geometry)
+def _solve_x(y, weight, x_shape, geometry):
+    return _conv_transpose2d(y, weight, None, size=x_shape[2:], geometry=geometry)
 
 
-def _solve_y(x, weight, y_shape, **geometry):
-    return _conv2d(x, weight, None, size=y_shape[2:], **geometry)
+def _solve_y(x, weight, y_shape, geometry):
+    return _conv2d(x, weight, None, size=y_shape[2:], geometry=geometry)
 
 
-def _solve_weight(x, y, weight_shape, **geometry):
-    return _conv2d_weight(x, y, kernel_size=weight_shape[2:], **geometry)
+def _solve_weight(x, y, weight_shape, geometry):
+    return _conv2d_weight(x, y, kernel_size=weight_shape[2:], geometry=geometry)
 
 
 def _sum_channels(g):
@@ -101,30 +89,18 @@ def _sum_channels(g):
 
 
 _conv2d.vjp(
-    x=lambda g, weight, x_shape, stride, padding, dilation, groups: _solve_x(
-        g, weight, x_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
-    ),
-    weight=lambda g, x, weight_shape, stride, padding, dilation, groups: _solve_weight(
-        x, g, weight_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
-    ),
+    x=lambda g, weight, x_shape, geometry: _solve_x(g, weight, x_shape, geometry),
+    weight=lambda g, x, weight_shape, geometry: _solve_weight(x, g, weight_shape, geometry),
     bias=_sum_channels,
 )
 _conv_transpose2d.vjp(
-    y=lambda g, weight, y_shape, stride, padding, dilation, groups: _solve_y(
-        g, weight, y_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
-    ),
-    weight=lambda g, y, weight_shape, stride, padding, dilation, groups: _solve_weight(
-        g, y, weight_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
-    ),
+    y=lambda g, weight, y_shape, geometry: _solve_y(g, weight, y_shape, geometry),
+    weight=lambda g, y, weight_shape, geometry: _solve_weight(g, y, weight_shape, geometry),
     bias=_sum_channels,
 )
 _conv2d_weight.vjp(
-    x=lambda g, y, x_shape, stride, padding, dilation, groups: _solve_x(
-        y, g, x_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
-    ),
-    y=lambda g, x, y_shape, stride, padding, dilation, groups: _solve_y(
-        x, g, y_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
-    ),
+    x=lambda g, y, x_shape, geometry: _solve_x(y, g, x_shape, geometry),
+    y=lambda g, x, y_shape, geometry: _solve_y(x, g, y_shape, geometry),
 )
 
 
@@ -161,8 +137,8 @@ def conv2d(
             f"groups={groups} takes {weight.shape[1] * groups}"
         )
     bias = _check_bias("conv2d", bias, weight.shape[0])
-    size = _output_size("conv2d", x.shape[2:], weight.shape[2:], **geometry)
-    return _conv2d(x, weight, bias, size=size, groups=groups, **geometry)
+    size = _output_size("conv2d", x.shape[2:], weight.shape[2:], geometry)
+    return _conv2d(x, weight, bias, size=size, geometry=geometry)
 
 
 def conv_transpose2d(
@@ -199,8 +175,8 @@ def conv_transpose2d(
             f"{weight.shape[0]} (its axes are input, output/groups, rows, columns)"
         )
     bias = _check_bias(name, bias, weight.shape[1] * groups)
-    size = _transposed_size(name, x.shape[2:], weight.shape[2:], extra, **geometry)
-    return _conv_transpose2d(x, weight, bias, size=size, groups=groups, **geometry)
+    size = _transposed_size(name, x.shape[2:], weight.shape[2:], extra, geometry)
+    return _conv_transpose2d(x, weight, bias, size=size, geometry=geometry)
 
 
 def conv2d_weight(
@@ -226,13 +202,13 @@ def conv2d_weight(
         raise ShapeError(
             f"{name}: groups={groups} must divide the channels of x {x.shape} and of g {g.shape}"
         )
-    size = _output_size(name, x.shape[2:], kernel_size, **geometry)
+    size = _output_size(name, x.shape[2:], kernel_size, geometry)
     if (x.shape[0], *size) != (g.shape[0], *g.shape[2:]):
         raise ShapeError(
             f"{name}: g has shape {g.shape} but conv2d of x {x.shape} gives "
             f"{(x.shape[0], g.shape[1], *size)}"
         )
-    return _conv2d_weight(x, g, kernel_size=kernel_size, groups=groups, **geometry)
+    return _conv2d_weight(x, g, kernel_size=kernel_size, geometry=geometry)
 
 
 # -- checks ---------------------------------------------------------------------------------------
@@ -252,14 +228,19 @@ def pair(value: IntOrPair, name: str, *, least: int) -> Pair:
 
 def _geometry(
     name: str, stride: IntOrPair, padding: IntOrPair, dilation: IntOrPair, groups: int
-) -> dict[str, Pair]:
-    if not isinstance(groups, int) or groups < 1:
-        raise ValueError(f"{name}: groups={groups!r}: give an int >= 1")
+) -> dict[str, Any]:
     return {
         "stride": pair(stride, "stride", least=1),
         "padding": pair(padding, "padding", least=0),
         "dilation": pair(dilation, "dilation", least=1),
+        "groups": _count(name, groups),
     }
+
+
+def _count(name: str, groups: int) -> int:
+    if not hasattr(groups, "__index__") or groups < 1:
+        raise ValueError(f"{name}: groups={groups!r}: give an int >= 1")
+    return operator.index(groups)
 
 
 def images(name: str, x: Any, argument: str = "x") -> Tensor:
@@ -297,10 +278,9 @@ def _check_bias(name: str, bias: Any, channels: int) -> Tensor | None:
     return bias
 
 
-def _output_size(
-    name: str, size: Pair, kernel: Pair, *, stride: Pair, padding: Pair, dilation: Pair
-) -> Pair:
+def _output_size(name: str, size: Pair, kernel: Pair, geometry: dict[str, Any]) -> Pair:
     """Return (P, Q): how many windows fit."""
+    stride, padding, dilation = (geometry[k] for k in ("stride", "padding", "dilation"))
     covered = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
     padded = tuple(h + 2 * p for h, p in zip(size, padding, strict=True))
     if any(c > h for c, h in zip(covered, padded, strict=True)):
@@ -312,16 +292,10 @@ def _output_size(
 
 
 def _transposed_size(
-    name: str,
-    size: Pair,
-    kernel: Pair,
-    extra: Pair,
-    *,
-    stride: Pair,
-    padding: Pair,
-    dilation: Pair,
+    name: str, size: Pair, kernel: Pair, extra: Pair, geometry: dict[str, Any]
 ) -> Pair:
     """Return (P, Q) of a transposed convolution."""
+    stride, padding, dilation = (geometry[k] for k in ("stride", "padding", "dilation"))
     for e, s, d in zip(extra, stride, dilation, strict=True):
         if e >= max(s, d):
             raise ValueError(
