@@ -28,7 +28,17 @@ from minigan.ops import *
 from minigan.recording import enable_grad, is_grad_enabled, no_grad, trace
 from minigan.tensor import Tensor, as_tensor, from_dlpack, tensor
 
-_LAZY = ("losses", "nn", "optim", "penalties", "testing")  # imported at their first use
+_LAZY = (
+    "data",
+    "divergences",
+    "losses",
+    "modes",
+    "nn",
+    "optim",
+    "penalties",
+    "testing",
+    "transport",
+)  # imported at their first use
 
 
 def __getattr__(name: str) -> object:

@@ -288,7 +288,8 @@ class Op:
         if isinstance(error, ShapeError):
             return error
         shapes = ", ".join(f"{getattr(a, 'shape', a)}" for a in arrays)
-        return ShapeError(f"{self.name} of {shapes}: {error}")
+        kind = ShapeError if type(error) is ValueError else ValueError  # a LinAlgError is one too
+        return kind(f"{self.name} of {shapes}: {error}")
 
     def _refuse_mix(self, args: tuple) -> None:
         """Raise, saying which argument is where."""

@@ -36,6 +36,7 @@ FLOORS = {
     "models": 6,
     "data": 6,
     "metrics": 6,
+    "modes": 6,
     "train": 7,
     "cli": 8,
     "__main__": 8,

@@ -90,6 +90,7 @@ from minigan.ops.linear import (
     to,
     transpose,
 )
+from minigan.ops.matrices import inverse, log_determinant
 from minigan.ops.normalization import (
     adain,
     adain_scale_shift,
