@@ -31,6 +31,7 @@ from minigan.tensor import Tensor, as_tensor, from_dlpack, tensor
 _LAZY = (
     "data",
     "divergences",
+    "lipschitz",
     "losses",
     "modes",
     "nn",

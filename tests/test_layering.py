@@ -31,6 +31,7 @@ FLOORS = {
     "optim": 4,
     "losses": 5,
     "penalties": 5,
+    "lipschitz": 5,
     "divergences": 5,
     "transport": 5,
     "models": 6,

@@ -41,7 +41,7 @@ from minigan.nn.resampling import (
     Unflatten,
     Upsample,
 )
-from minigan.nn.spectral_norm import spectral_norm
+from minigan.nn.spectral import Sigma, remove_spectral_norm, sigmas, spectral_norm
 
 __all__ = [
     "AdaIN",
@@ -78,6 +78,7 @@ __all__ = [
     "ReplicationPad2d",
     "Sequential",
     "SiLU",
+    "Sigma",
     "Sigmoid",
     "Softmax",
     "Softplus",
@@ -86,5 +87,7 @@ __all__ = [
     "Upsample",
     "ZeroPad2d",
     "init",
+    "remove_spectral_norm",
+    "sigmas",
     "spectral_norm",
 ]
