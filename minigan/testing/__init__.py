@@ -14,7 +14,7 @@ An op of your own is checked in three lines:
 gradcheck of cube in float64: passed in ... s
   order 1: relative error ... (complex, every entry): x pass
   order 2: relative error ... (complex, every entry): x pass, cotangent of out pass
-  also: purity, determinism, aliasing, cotangents, dtypes, layouts, symmetry
+  also: purity, determinism, aliasing, dtypes, cotangents, layouts, alone, symmetry, sizes
 
 A wrong rule is named, with a guess at the mistake and lines that repeat the check:
 

@@ -1,6 +1,7 @@
 """Recipes for inputs: `normal(2, 3)` is a function of a random generator that draws an array.
 
-Each keeps away from where the ops it is meant for have a kink or a pole, by 0.1 at least.
+Each keeps away from where the ops it is meant for have a kink or a pole, by 0.1 at least; and
+`with_layout` puts an array elsewhere in memory.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import numpy as np
 
 Shape = tuple[int, ...]
 Recipe = Callable[[np.random.Generator], np.ndarray]
+LAYOUTS = ("fortran", "reversed", "strided", "broadcast")
 
 
 def kink_free(
@@ -77,3 +79,28 @@ def spectrum(*values: float, shape: Shape | None = None) -> Recipe:
         return (u * np.array(values)) @ v.T  # (m, K) (K, n)
 
     return draw
+
+
+def with_layout(array: np.ndarray, layout: str) -> np.ndarray:
+    """Return an array of the same shape in another memory layout, of the same values but one case.
+
+    "c", "fortran" (axes transposed in memory), "reversed" (negative strides), "strided" (every
+    other element of a larger buffer); "broadcast" repeats the first slice along axis 0 by stride 0.
+
+    >>> with_layout(np.zeros((2, 3)), "broadcast").strides[0]
+    0
+    """
+    if not array.ndim:
+        return array
+    if layout == "fortran":
+        return np.asfortranarray(array)
+    if layout == "reversed":
+        flip = (slice(None, None, -1),) * array.ndim
+        return np.ascontiguousarray(array[flip])[flip]
+    if layout == "strided":
+        wide = np.zeros((*array.shape, 2), array.dtype)
+        wide[..., 0] = array
+        return wide[..., 0]
+    if layout == "broadcast" and array.size:
+        return np.broadcast_to(array[:1], array.shape)
+    return array

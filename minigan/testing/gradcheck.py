@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from minigan.errors import GraphError, ShapeError
-from minigan.op import Op
 from minigan.tensor import Tensor
-from minigan.testing.compare import LevelResult, Settings, check_level, how_to_repeat
+from minigan.testing.compare import LevelResult, check_level
 from minigan.testing.levels import Problem, levels
-from minigan.testing.properties import BEHAVIOUR, check_properties
+from minigan.testing.properties import BEHAVIOUR, check_properties, properties_of
 from minigan.testing.report import GradcheckError, InconclusiveError, PropertyError
+from minigan.testing.reproducer import how_to_repeat
+from minigan.testing.sides import Settings
 
 METHODS = ("auto", "complex", "five_point")
 
@@ -97,10 +99,12 @@ def gradcheck(
       checked like inputs.
     - `dtype`: run the analytic side in "float32" or "float64" (default: that of the inputs).
     - `zero_ok`: accept a gradient that is zero everywhere; or the names of inputs where it may be.
-    - `kinks`: look for kinks at the point; False checks the convention a rule chose there.
+    - `kinks`: look for kinks at the point; False checks the convention a rule chose there, and
+      does without the real steps that a complex step is confirmed by.
     - `linear`: also test <A x, y> = <x, A^T y>; by default for ops declared linear.
-    - `properties`: also check purity, determinism, aliasing, cotangents, dtypes, layouts and
-      symmetry (see `minigan.testing.properties`); False for none, or the names of some.
+    - `properties`: also check what an op owes its users besides (`minigan.testing.properties`
+      lists it): True for all that apply, False for none, or names. "sizes" applies by itself to
+      elementwise ops; by name, to a function whose arrays may all be cut along their first axis.
     - `directions`: random projections where the Jacobian has more than `full_limit` entries.
     - `factor`: C of the tolerance C * (numerical error + eps * sum |g u|).
 
@@ -118,27 +122,32 @@ def gradcheck(
     >>> result.method, result.relative_error < 1e-12
     ('complex', True)
     """
+    asked = _not_default(locals())
     if method not in METHODS:
         raise ValueError(f"gradcheck: method {method!r} is none of {', '.join(METHODS)}")
     if order < 1:
         raise ValueError(f"gradcheck: order must be at least 1, got {order}")
     started = time.perf_counter()
-    settings = Settings(method, directions, full_limit, factor, seed, kinks)
+    settings = Settings(method, directions, full_limit, factor, seed, kinks, asked)
     problem = Problem(fn, inputs, params=params, names=names, dtype=dtype, device=device)
-    if linear is None:
-        linear = isinstance(op := getattr(fn, "func", fn), Op) and op.linear
-    only = () if properties is False else None if properties is True else properties
-    exact = ["symmetry"] * (order > 1) + ["adjoint"] * linear
+    also = properties_of(problem, asked=properties, order=order, linear=linear)
     results = []
     with _explained(problem, order, settings):
-        done = check_properties(problem, BEHAVIOUR, only=only, seed=seed)
+        check_properties(problem, [name for name in also if name in BEHAVIOUR], seed=seed)
         for level in levels(problem, order, seed):
             results.append(check_level(level, settings))
             if level.order == 1 and zero_ok is not True:
                 _refuse_nothing(problem, results[-1], zero_ok or ())
-        done += check_properties(problem, exact, only=only, seed=seed)
+        check_properties(problem, [name for name in also if name not in BEHAVIOUR], seed=seed)
     seconds = time.perf_counter() - started
-    return GradcheckResult(problem.name, str(problem.dtype), tuple(results), done, seconds)
+    return GradcheckResult(problem.name, str(problem.dtype), tuple(results), also, seconds)
+
+
+def _not_default(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The options of a call to `gradcheck` that it was given, to be told in a report."""
+    options = inspect.signature(gradcheck).parameters.values()
+    options = [p for p in options if p.kind is p.KEYWORD_ONLY]
+    return {p.name: arguments[p.name] for p in options if arguments[p.name] != p.default}
 
 
 RULE_ERRORS = {  # what the engine says of a rule, and what is the matter then
@@ -165,7 +174,7 @@ def _explained(problem: Problem, order: int, settings: Settings) -> Iterator[Non
 
 
 def _with_repeat(text: str, problem: Problem, order: int, settings: Settings) -> str:
-    lines = how_to_repeat(problem, order, settings).splitlines()
+    lines = how_to_repeat(problem, order, settings.asked).splitlines()
     return "\n".join([text, "  reproduce with", *(f"    {line}" for line in lines)])
 
 

@@ -67,8 +67,7 @@ class Problem:
 
     `inputs`: arrays, Tensors, numbers or None; those with floating-point elements are the
     variables. `params`: leaf Tensors that `fn` closes over (or a dict of them by name), variables
-    too. `dtype`: that of the
-    analytic side; the numerical side is always float64 or complex128.
+    too. `dtype`: that of the analytic side; the numerical side is always float64 or complex128.
     """
 
     def __init__(
@@ -82,6 +81,7 @@ class Problem:
         device: str | None = None,
     ) -> None:
         self.fn, self.name = fn, name_of(fn)
+        self.given_params = params = params if isinstance(params, Mapping) else tuple(params)
         if not isinstance(params, Mapping):
             params = {f"params[{i}]": p for i, p in enumerate(params)}
         self.params = tuple(params.values())
@@ -89,6 +89,10 @@ class Problem:
         self.backend = get_backend(device or (homes[0] if homes else current_device()))
         self.given = [_on_host(x) for x in inputs]
         self.given_names = tuple(names or argument_names(fn, len(self.given)))
+        if len(self.given_names) != len(self.given):
+            raise ValueError(
+                f"{self.name}: {len(self.given_names)} names for {len(self.given)} inputs"
+            )
         self.places = [i for i, x in enumerate(self.given) if is_variable(x)]
         values = [self.given[i] for i in self.places] + [p.numpy() for p in self.params]
         if not values:
@@ -98,6 +102,17 @@ class Problem:
         self.dtype = np.dtype(dtype or np.result_type(*values))
         self.names = (*(self.given_names[i] for i in self.places), *params)
         self.values = [np.array(v).astype(self.dtype) for v in values]
+
+    @property
+    def op(self) -> Op | None:
+        """The op under test, if `fn` is one (perhaps with options bound by `partial`)."""
+        inner = getattr(self.fn, "func", self.fn)
+        return inner if isinstance(inner, Op) else None
+
+    @property
+    def eps(self) -> float:
+        """The spacing of numbers around 1 on the analytic side."""
+        return float(np.finfo(self.dtype).eps)
 
     @contextlib.contextmanager
     def bound(self, arrays: Sequence[np.ndarray]) -> Iterator[list[Tensor]]:
@@ -196,7 +211,7 @@ class Level:
         self, cotangents: np.ndarray, gradients: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
         """How far round-off moves the gradients (K, n): the point is moved by 2 eps, twice."""
-        eps, noise = float(np.finfo(self.problem.dtype).eps), np.zeros_like(gradients)
+        eps, noise = self.problem.eps, np.zeros_like(gradients)
         for _ in range(2):
             step = 2 * eps * np.abs(self.point) * rng.choice([-1.0, 1.0], self.point.shape)
             moved = self.pullback(cotangents, self.point + step)
@@ -235,6 +250,18 @@ def levels(problem: Problem, order: int, seed: int) -> Iterator[Level]:
     for k in range(1, order + 1):
         level = Level(problem, k, level, rng)
         yield level
+
+
+def first_level(problem: Problem, seed: int) -> Level:
+    """The function itself."""
+    return next(levels(problem, 1, seed))
+
+
+def random_cotangents(outs: Sequence[Tensor], problem: Problem, seed: int) -> list[Tensor]:
+    """A cotangent for each result, the same at every call."""
+    rng = np.random.default_rng([seed, 3])
+    arrays = [away_from_zero(rng, y.shape).astype(y.dtype) for y in outs]
+    return [Tensor(problem.backend.asarray(a)) for a in arrays]
 
 
 def join(arrays: Sequence[np.ndarray]) -> np.ndarray:

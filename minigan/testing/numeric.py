@@ -26,7 +26,7 @@ Function = Callable[[np.ndarray], np.ndarray]  # (n,) -> (m,)
 EPS = float(np.finfo(np.float64).eps)
 COMPLEX_STEP = 1e-20
 LARGEST_STEP, SMALLEST_STEP = 2.0**-5, 2.0**-14  # of the ladder; each step is half of the last
-KINK_STEP = 1e-6
+KINK_STEP = 1e-6  # of a scan for kinks, for an entry near 1
 
 
 class NotAnalyticError(TypeError):
@@ -41,7 +41,9 @@ class Derivative:
     errors: np.ndarray
 
 
-def complex_step(f: Function, x: np.ndarray, directions: np.ndarray) -> Derivative:
+def complex_step(
+    f: Function, x: np.ndarray, directions: np.ndarray, *, step: float = COMPLEX_STEP
+) -> Derivative:
     """Differentiate f at x along each row of `directions` by a complex step.
 
     x: (n,) float64, directions: (K, n) -> values (K, m). Raises `NotAnalyticError` where f refuses
@@ -51,19 +53,19 @@ def complex_step(f: Function, x: np.ndarray, directions: np.ndarray) -> Derivati
     array([[12.]])
     """
     value = f(x)
-    rows = [_complex_step_along(f, x, u, value) for u in directions]
+    rows = [_complex_step_along(f, x, step * u, value) / step for u in directions]
     values = np.array(rows).reshape(len(directions), value.size)  # (K, m)
     return Derivative(values, EPS * np.abs(values))
 
 
 def _complex_step_along(f: Function, x: np.ndarray, u: np.ndarray, value: np.ndarray) -> np.ndarray:
-    moved = _call_on_complex(f, x + 1j * COMPLEX_STEP * u)
+    moved = _call_on_complex(f, x + 1j * u)
     if not np.iscomplexobj(moved):
         raise NotAnalyticError("the imaginary part is lost: a step returns a real array")
     size = np.abs(value).max(initial=0.0)
     if not np.allclose(moved.real, value, rtol=1e-9, atol=1e-9 * size, equal_nan=True):
         raise NotAnalyticError("the real part changes when the input is complex")
-    return moved.imag / COMPLEX_STEP
+    return moved.imag
 
 
 def _call_on_complex(f: Function, z: np.ndarray) -> np.ndarray:
@@ -120,35 +122,94 @@ def _ladder(x: np.ndarray) -> np.ndarray:
     return first / 2.0 ** np.arange(count)
 
 
-def find_kink(f: Function, x: np.ndarray, direction: np.ndarray) -> int | None:
+# -- kinks ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Stencil:
+    """A function at x, x +- w and x +- w/2: enough for a kink, and for the slope along w."""
+
+    step: np.ndarray  # (n,): w
+    value: np.ndarray  # (m,), as the four below
+    ahead: np.ndarray
+    behind: np.ndarray
+    half_ahead: np.ndarray
+    half_behind: np.ndarray
+
+    @property
+    def bend(self) -> np.ndarray:
+        """|f(x + w) - 2 f(x) + f(x - w)|, (m,)."""
+        return np.abs(self.ahead - 2 * self.value + self.behind)
+
+    @property
+    def kinked(self) -> bool:
+        """Whether some output has a kink, a jump, or an end of its domain at x.
+
+        Along a smooth function the second difference falls by 4 when the step is halved; at a kink
+        it falls by 2, at a jump not at all.
+        """
+        with np.errstate(all="ignore"):
+            half_bend = np.abs(self.half_ahead - 2 * self.value + self.half_behind)
+            rise = np.abs(self.ahead - self.behind)
+            half_rise = np.abs(self.half_ahead - self.half_behind)
+            size = np.abs(self.value) + np.abs(self.value).max(initial=0.0)
+            kink = (self.bend > 1e-11 * size + 1e-2 * rise) & (half_bend > 0.4 * self.bend)
+            jump = (rise > 1e-9 * size) & (half_rise > 0.75 * rise)
+        defined = np.isfinite(self.ahead) & np.isfinite(self.behind)
+        return bool(np.any(kink | jump | (np.isfinite(self.value) & ~defined)))
+
+    def contradicts(self, slope: np.ndarray, scale: np.ndarray) -> bool:
+        """Whether some output's derivative along w cannot be `slope`, a sum of terms of `scale`.
+
+        Five points at one small step: crude, but it shares no assumption with a complex step.
+        """
+        with np.errstate(all="ignore"):
+            outer, inner = self.ahead - self.behind, self.half_ahead - self.half_behind
+            gap = np.abs((8 * inner - outer) / 6 - slope)
+            doubt = np.abs(inner - outer / 2) + self.bend  # truncation, a kink too weak to count
+            return bool(np.any(gap > doubt + 1e-4 * scale + 1e3 * EPS * np.abs(self.value)))
+
+
+def look_around(
+    f: Function, x: np.ndarray, direction: np.ndarray, *, near: bool = False
+) -> Stencil:
+    """Evaluate f around x along `direction`, each entry of it scaled to what suits that entry of x.
+
+    The steps are 1e-6, so that a network's many kinks nearby do not count; less beside an entry
+    below 1e-3, where a smooth function may have a pole that near (log at 1e-7); more beside one
+    above 1e3, for the sake of round-off. With `near`, small entries get the full step too.
+    """
+    w = direction * (_full_step(x) if near else _steps(x))
+    with np.errstate(all="ignore"):
+        return Stencil(w, *(f(x + s * w) for s in (0.0, 1.0, -1.0, 0.5, -0.5)))
+
+
+def _full_step(x: np.ndarray) -> float:
+    return KINK_STEP * max(1.0, 1e-3 * np.abs(x).max(initial=0.0))
+
+
+def _steps(x: np.ndarray) -> np.ndarray:
+    size = np.abs(x)
+    steps = np.maximum(np.minimum(1e-3 * size, KINK_STEP), 1e-3 * KINK_STEP * size)
+    return np.where(size > COMPLEX_STEP, steps, _full_step(x))  # 0 has no scale of its own
+
+
+def find_kink(
+    f: Function, x: np.ndarray, direction: np.ndarray, *, near: bool = False
+) -> int | None:
     """The index of an entry of x at which f has a kink or a jump, or None if it is smooth there.
 
-    Along a smooth function the second difference falls by 4 when the step is halved; at a kink it
-    falls by 2, at a jump not at all. The direction is halved until one entry is left, log2(n)
-    times. The step is 1e-6, so that a network's many kinks nearby do not count.
+    The direction is halved until one entry is left, log2(n) times. `near`: see `look_around`.
 
     >>> find_kink(np.abs, np.array([1.0, 0.0, -2.0]), np.ones(3))
     1
     """
-    value = f(x)
-    if not _is_kinked(f, x, direction, value):
+    if not look_around(f, x, direction, near=near).kinked:
         return None
     entries = np.arange(x.size)
     while len(entries) > 1:
         half = entries[: len(entries) // 2]
         mask = np.isin(np.arange(x.size), half)
-        entries = half if _is_kinked(f, x, direction * mask, value) else entries[len(half) :]
+        kinked = look_around(f, x, direction * mask, near=near).kinked
+        entries = half if kinked else entries[len(half) :]
     return int(entries[0])
-
-
-def _is_kinked(f: Function, x: np.ndarray, u: np.ndarray, value: np.ndarray) -> bool:
-    t = KINK_STEP * max(1.0, 1e-3 * np.abs(x).max(initial=0.0))
-    with np.errstate(all="ignore"):
-        a1, b1, a2, b2 = (f(x + s * u) for s in (t, -t, t / 2, -t / 2))
-        bend, half_bend = np.abs(a1 - 2 * value + b1), np.abs(a2 - 2 * value + b2)
-        rise, half_rise = np.abs(a1 - b1), np.abs(a2 - b2)
-        size = np.abs(value) + np.abs(value).max(initial=0.0)
-        kink = (bend > 1e-11 * size + 1e-2 * rise) & (half_bend > 0.4 * bend)
-        jump = (rise > 1e-9 * size) & (half_rise > 0.75 * rise)
-    undefined = np.isfinite(value) & ~(np.isfinite(a1) & np.isfinite(b1))
-    return bool(np.any(kink | jump | undefined))

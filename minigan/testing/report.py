@@ -1,4 +1,4 @@
-"""What a failed check says: the place, the two values, a guess at the mistake, a way to repeat it.
+"""What a failed check says: the place, the two values, a guess at the mistake.
 
 The guesses work on the Jacobian as an array of shape out + arg (or arg alone, where the outputs
 were projected on a random vector): a wrong rule usually is the right one negated, scaled, or with
@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import itertools
 import math
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 MATCH = 1e-6  # relative distance below which two Jacobians count as the same guess
-LITERAL_LIMIT = 256  # entries of an input that a reproducer spells out
 
 
 class GradcheckError(AssertionError):
@@ -231,53 +228,3 @@ def _scattered(a: np.ndarray, n: np.ndarray) -> str:
     if ratios.size and np.ptp(ratios) < MATCH * abs(ratios[0]):
         return f"factor: the wrong entries are {ratios[0]:.9g} times what they should be"
     return "no simple pattern: a term of the rule is wrong or missing"
-
-
-# -- reproducer --------------------------------------------------------------------------------
-
-
-def reproducer(
-    fn: Callable, names: Sequence[str], values: Sequence[Any], params: int, **options: Any
-) -> str:
-    """Python lines that run the failed check again, to be pasted into a session.
-
-    Inputs of up to 256 entries are written out exactly; a larger one is described.
-    """
-    labels = [f"input_{i}" for i in range(len(values))]
-    lines = ["import numpy as np", "from minigan.testing import gradcheck", *_import_of(fn)]
-    lines += [
-        f"{label} = {_literal(value)}  # {name}"
-        for label, name, value in zip(labels, names, values, strict=True)
-    ]
-    settings = "".join(f", {key}={value!r}" for key, value in options.items() if value is not None)
-    if params:
-        settings += ", params=[...]  # the parameters fn closes over"
-    lines.append(f"gradcheck(fn, [{', '.join(labels)}]{settings})")
-    return "\n".join(lines)
-
-
-def _import_of(fn: Any) -> list[str]:
-    inner = getattr(fn, "func", fn)
-    module = getattr(inner, "__module__", None)
-    name = getattr(inner, "__qualname__", None) or getattr(inner, "__name__", None)
-    owner = sys.modules.get(module)
-    if owner is None or name is None or getattr(owner, name, None) is not inner:
-        code = getattr(fn, "__code__", None)
-        where = f", line {code.co_firstlineno} of {module}" if code else ""
-        return [f"fn = ...  # {name or type(fn).__name__}{where}"]
-    lines = [f"from {module} import {name} as fn"]
-    if inner is not fn:
-        arguments = [repr(x) for x in fn.args]
-        arguments += [f"{key}={value!r}" for key, value in fn.keywords.items()]
-        lines += ["from functools import partial", f"fn = partial(fn, {', '.join(arguments)})"]
-    return lines
-
-
-def _literal(value: Any) -> str:
-    if not isinstance(value, np.ndarray):
-        return repr(value)
-    if value.size > LITERAL_LIMIT:
-        span = f"from {value.min():.3g} to {value.max():.3g}"
-        return f"...  # an array of {value.dtype}, shape {value.shape}, {span}"
-    shape = f".reshape{value.shape}" if value.ndim != 1 else ""
-    return f'np.array({value.ravel().tolist()!r}, dtype="{value.dtype}"){shape}'

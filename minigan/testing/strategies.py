@@ -22,8 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 from minigan.tensor import Tensor, as_tensor
-from minigan.testing.draw import Shape, kink_free
-from minigan.testing.properties import LAYOUTS, with_layout
+from minigan.testing.draw import LAYOUTS, Shape, kink_free, with_layout
 
 # -- shapes, dtypes, layouts ---------------------------------------------------------------------
 

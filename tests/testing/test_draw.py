@@ -1,8 +1,21 @@
 """Recipes keep the promises that the cases rely on."""
 
 import numpy as np
+import pytest
 
-from minigan.testing.draw import apart, booleans, grid, kink_free, normal, positive, spectrum
+from minigan.testing.draw import (
+    LAYOUTS,
+    apart,
+    booleans,
+    grid,
+    kink_free,
+    normal,
+    positive,
+    spectrum,
+    with_layout,
+)
+
+X = np.arange(24.0).reshape(2, 3, 4)
 
 
 def test_kink_free_keeps_its_range_and_gap():
@@ -36,3 +49,25 @@ def test_recipes_have_the_shape_asked_for():
 
 def test_positive_stays_off_zero():
     assert positive(100)(np.random.default_rng(5)).min() >= 0.5
+
+
+@pytest.mark.parametrize("layout", ["c", *LAYOUTS])
+@pytest.mark.parametrize("shape", [(), (1,), (0, 3), (2, 3, 4)])
+def test_layout_keeps_shape_and_dtype(layout, shape):
+    x = np.ones(shape, np.float32)
+    y = with_layout(x, layout)
+    assert (y.shape, y.dtype) == (x.shape, x.dtype)
+
+
+@pytest.mark.parametrize("layout", ["c", "fortran", "reversed", "strided"])
+def test_layout_keeps_values(layout):
+    np.testing.assert_array_equal(with_layout(X, layout), X)
+
+
+def test_layouts_are_what_they_say():
+    assert with_layout(X, "fortran").flags.f_contiguous
+    assert max(with_layout(X, "reversed").strides) < 0
+    assert not with_layout(X, "strided").flags.c_contiguous
+    broadcast = with_layout(X, "broadcast")
+    assert broadcast.strides[0] == 0
+    np.testing.assert_array_equal(broadcast[1], X[0])

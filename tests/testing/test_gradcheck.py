@@ -77,6 +77,27 @@ def test_no_variable_is_refused():
         gradcheck(mg.exp, [np.arange(3)])
 
 
+@mg.op(elementwise=True)
+def half_seen(x):
+    """x^2 by a kernel that shows a complex step one of its factors."""
+    return x * x.real
+
+
+half_seen.vjp(x=lambda g, x: g * x)  # as wrong as the complex step
+
+
+@pytest.mark.parametrize("full_limit", [4096, 0])
+def test_complex_step_is_not_believed_against_real_steps(full_limit):
+    with pytest.raises(GradcheckError, match=r"ratio +0\.5"):
+        gradcheck(half_seen, [X], full_limit=full_limit, properties=False)
+
+
+def test_real_steps_raise_no_false_alarm():
+    for scale in (1.0, 1e3, 1e5):
+        result = gradcheck(lambda x, s=scale: mg.sin(s * x), [X], order=2)
+        assert result.method == "complex"
+
+
 # -- projections ---------------------------------------------------------------------------------
 
 
@@ -113,6 +134,20 @@ def test_integers_numbers_and_none_pass_through():
     index = np.array([0, 1, 1])
     result = gradcheck(lambda x, i, scale, bias: x[i] * scale, [X, index, 2.0, None])
     assert list(result.verdicts) == ["x"]
+
+
+def test_a_function_in_float32_is_compared_with_float64():
+    def fn(x):
+        return mg.sin(x) + (0.01 if x.dtype == np.float32 else 0.0)
+
+    with pytest.raises(GradcheckError, match="out is wrong in float32"):
+        gradcheck(fn, [X.astype(np.float32)])
+    assert gradcheck(fn, [X])
+
+
+def test_what_float32_cannot_hold_is_not_compared():
+    assert gradcheck(mg.exp, [np.array([100.0, 1.0, -120.0])])
+    assert gradcheck(mg.square, [np.array([1e30, 1e-30])])
 
 
 # -- several inputs and outputs, parameters -----------------------------------------------------
@@ -230,6 +265,31 @@ def test_ties_of_two_inputs_are_kinks():
         gradcheck(mg.maximum, [X, X])
 
 
+@pytest.mark.parametrize(
+    ("fn", "x"),
+    [(mg.log, [1e-7]), (mg.sqrt, [1e-8, 1.0]), (mg.log, [1e8, 1e-2]), (lambda x: x**3, [0.0, 1.0])],
+    ids=["log", "sqrt", "mixed", "cube"],
+)
+def test_a_point_near_a_pole_or_flat_is_no_kink_and_no_mistake(fn, x):
+    for seed in range(5):
+        assert gradcheck(fn, [np.array(x)], order=2, seed=seed).relative_error < 1e-9
+
+
+def test_a_wrong_rule_is_found_where_the_cube_is_flat():
+    cube = mg.op(elementwise=True)(lambda x: x * x * x)
+    cube.vjp(x=lambda g, x: g * (3.0 * mg.square(x) + 1e-12))
+    with pytest.raises(GradcheckError, match="the first derivative"):
+        gradcheck(cube, [np.array([0.0, 1.0])])
+    with pytest.raises(InconclusiveError):
+        gradcheck(lambda x: x**3, [np.zeros(2)])
+
+
+def test_a_kink_that_differences_run_into_is_named():
+    with pytest.raises(NonDifferentiablePoint, match=r"x\[0\] = 1e-09"):
+        gradcheck(mg.relu, [np.array([1e-9, 1.0])], method="five_point")
+    assert gradcheck(mg.relu, [np.array([1e-9, 1.0])]).method == "complex"
+
+
 def test_convention_at_a_kink_may_be_checked():
     assert gradcheck(lambda x: mg.norm(x), [np.array([3.0, 4.0])], kinks=False)
 
@@ -257,11 +317,6 @@ def test_adjoint_test_refuses_what_is_not_linear():
         gradcheck(mg.exp, [X], linear=True)
 
 
-def test_properties_may_be_chosen():
-    assert gradcheck(mg.exp, [X], properties=False).properties == ()
-    assert gradcheck(mg.exp, [X], properties=["purity"]).properties == ("purity",)
-
-
 def test_arguments_are_named_after_the_signature_or_by_the_caller():
     assert list(gradcheck(lambda image, kernel: image * kernel, [X, X]).verdicts) == [
         "image",
@@ -269,6 +324,8 @@ def test_arguments_are_named_after_the_signature_or_by_the_caller():
     ]
     assert list(gradcheck(lambda *xs: xs[0] * xs[1], [X, X]).verdicts) == ["xs[0]", "xs[1]"]
     assert list(gradcheck(mg.exp, [X], names=["logits"]).verdicts) == ["logits"]
+    with pytest.raises(ValueError, match="exp: 2 names for 1 inputs"):
+        gradcheck(mg.exp, [X], names=["logits", "labels"])
 
 
 def test_same_seed_same_result():

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy.special import gamma, psi
 
-from minigan.testing.numeric import NotAnalyticError, complex_step, find_kink, five_point
+from minigan.testing.numeric import (
+    NotAnalyticError,
+    complex_step,
+    find_kink,
+    five_point,
+    look_around,
+)
 
 X = np.array([0.7, -1.3, 2.1])
 SMOOTH = {
@@ -102,3 +108,48 @@ def test_no_kink_in_smooth_functions(name):
 
 def test_no_kink_in_a_constant():
     assert find_kink(lambda x: np.ones(2), X, X) is None
+
+
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [
+        (np.log, [1e-7]),
+        (np.log, [1e8, 1e-2]),
+        (np.log, [1e-9, 1.0, 1e6]),
+        (np.sqrt, [1e-8, 1.0]),
+        (lambda z: 1 / z, [1e-6, -3e-7, 2.0]),
+        (lambda z: np.log(z[:1] * z[1:]), [1e5, 1e-7]),
+    ],
+)
+def test_a_pole_nearby_is_no_kink(f, x):
+    for seed in range(10):
+        u = np.random.default_rng(seed).normal(size=len(x))
+        assert find_kink(f, np.array(x), u) is None
+
+
+@pytest.mark.parametrize("beside", [1e-6, 1.0, 1e4, 1e8])
+def test_a_kink_at_zero_is_found_beside_entries_of_any_size(beside):
+    assert find_kink(np.abs, np.array([beside, 0.0]), np.array([1.0, -0.6])) == 1
+
+
+def test_a_tie_of_small_entries_is_a_kink():
+    x = np.array([1e-5, 1e-5, 2.0])
+    assert find_kink(lambda z: np.maximum(z[:1], z[1:]), x, np.array([1.0, 0.3, 0.5])) in (0, 1)
+
+
+def test_the_whole_step_reaches_what_is_near():
+    x = np.array([1e-9, 1.0])
+    assert find_kink(np.abs, x, np.ones(2)) is None
+    assert find_kink(np.abs, x, np.ones(2), near=True) == 0
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_real_steps_tell_a_right_slope_from_a_wrong_one(name):
+    f, slope = SMOOTH[name]
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x, u = rng.uniform(0.05, 0.2, size=4), rng.normal(size=4)
+        scan = look_around(f, x, u)
+        right = slope(x) * scan.step
+        assert not scan.contradicts(right, abs(right))
+        assert scan.contradicts(1.01 * right, abs(right))

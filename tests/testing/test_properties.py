@@ -1,35 +1,14 @@
-"""Layouts, and that property checks raise no false alarm on ill-behaved but correct functions."""
+"""Which properties are checked when, and that they raise no false alarm on correct functions."""
 
 import numpy as np
 import pytest
 
 import minigan as mg
+from minigan.testing import gradcheck
 from minigan.testing.levels import Problem
-from minigan.testing.properties import CHECKS, LAYOUTS, with_layout
+from minigan.testing.properties import BEHAVIOUR, CHECKS, properties_of
 
-X = np.arange(24.0).reshape(2, 3, 4)
-
-
-@pytest.mark.parametrize("layout", ["c", *LAYOUTS])
-@pytest.mark.parametrize("shape", [(), (1,), (0, 3), (2, 3, 4)])
-def test_layout_keeps_shape_and_dtype(layout, shape):
-    x = np.ones(shape, np.float32)
-    y = with_layout(x, layout)
-    assert (y.shape, y.dtype) == (x.shape, x.dtype)
-
-
-@pytest.mark.parametrize("layout", ["c", "fortran", "reversed", "strided"])
-def test_layout_keeps_values(layout):
-    np.testing.assert_array_equal(with_layout(X, layout), X)
-
-
-def test_layouts_are_what_they_say():
-    assert with_layout(X, "fortran").flags.f_contiguous
-    assert max(with_layout(X, "reversed").strides) < 0
-    assert not with_layout(X, "strided").flags.c_contiguous
-    broadcast = with_layout(X, "broadcast")
-    assert broadcast.strides[0] == 0
-    np.testing.assert_array_equal(broadcast[1], X[0])
+X = np.linspace(-1.0, 1.5, 6).reshape(2, 3)
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -39,3 +18,34 @@ def test_no_false_alarm_on_noise(name):
     problem = Problem(lambda x: mg.softmax(x).sum(), [rng.normal(size=(3, 4))])
     if name != "adjoint":
         CHECKS[name](problem)
+
+
+@pytest.mark.parametrize(
+    ("fn", "options", "extra"),
+    [
+        (mg.exp, {}, ["sizes"]),
+        (mg.exp, {"order": 2}, ["symmetry", "sizes"]),
+        (mg.negative, {}, ["adjoint", "sizes"]),
+        (mg.negative, {"linear": False}, ["sizes"]),
+        (lambda x: x * 2.0, {}, []),
+        (lambda x: x * 2.0, {"linear": True}, ["adjoint"]),
+    ],
+)
+def test_what_applies_is_checked_by_itself(fn, options, extra):
+    assert gradcheck(fn, [X], **options).properties == (*BEHAVIOUR, *extra)
+
+
+def test_what_is_named_is_checked_whatever_applies():
+    assert gradcheck(mg.exp, [X], properties=["symmetry", "purity"]).properties == (
+        "purity",
+        "symmetry",
+    )
+    assert gradcheck(mg.exp, [X], properties=False).properties == ()
+    assert gradcheck(lambda x: x * 2.0, [X], properties=(), linear=True).properties == ("adjoint",)
+
+
+def test_a_name_that_is_no_property_is_refused():
+    with pytest.raises(ValueError, match="no property named 'size': there are purity, .*, sizes"):
+        properties_of(Problem(mg.exp, [X]), asked=["purity", "size"], linear=None)
+    with pytest.raises(ValueError, match="no property named 'strides'"):
+        gradcheck(mg.exp, [X], properties=["strides"])

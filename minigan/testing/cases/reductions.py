@@ -48,6 +48,8 @@ REDUCTIONS = [
 ]
 
 LINALG = [
+    case(ops.inverse, spectrum(2.0, 1.2, 0.5), check=FIXED),
+    case(ops.log_determinant, spectrum(2.0, 1.2, 0.5), check=FIXED),
     case(linalg.singular_values, spectrum(2.0, 1.2, 0.5), check=FIXED),
     case(linalg.singular_values, spectrum(1.7, 0.8, shape=(3, 2)), check=FIXED),
     case(linalg.singular_values, spectrum(1.7, 0.8, shape=(2, 4)), check=FIXED),

@@ -13,7 +13,7 @@ from minigan.testing.levels import name_of
 LINEAR = {"linear": True}
 ZERO = {"zero_ok": True}
 WELL_CONDITIONED = (  # every property but the broadcast layout, which makes a matrix singular
-    "purity", "determinism", "aliasing", "cotangents", "dtypes", "symmetry",
+    "purity", "determinism", "aliasing", "cotangents", "dtypes", "alone", "symmetry",
 )  # fmt: skip
 
 
