@@ -18,13 +18,13 @@ help:  ## list the commands
 	@grep -E '^[a-z-]+:.*  ## ' Makefile | awk -F ':.*  ## ' '{printf "make %-14s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.train  ## train a GAN on real digits, then draw samples from it
-	@$(PINNED) $(BIN)/minigan train --out $(RUNS)
-	@run=$$(ls -d $(RUNS)/[0-9]*-digits | sort | tail -n 1) \
-	&& $(PINNED) $(BIN)/minigan sample "$$run" --seeds 0-63 --out "$$run/grid.png" \
+	@$(PINNED) $(BIN)/minigan train --out "$(RUNS)"
+	@run=$$(ls -d "$(RUNS)"/[0-9]*-digits | sort | tail -n 1) \
+	&& $(PINNED) $(BIN)/minigan sample "$$run" --seeds 64-127 --out "$$run/grid.png" \
 	&& printf '\nThe run is in %s; look at:\n' "$$run" \
 	&& printf '  %-22s %s\n' \
-	    grid.png           "64 samples, one for each of the seeds 0 to 63" \
-	    samples/latest.png "the same latents at the end of training (step-*.png: on the way)" \
+	    grid.png           "64 samples, one for each of the seeds 64 to 127" \
+	    samples/latest.png "the seeds 0 to 63 at the end of training (step-*.png: on the way)" \
 	    losses.png         "both players' losses" \
 	    quality.json       "the figures of the table above" \
 	    metrics.jsonl      "losses and throughput, one JSON object a line"
@@ -53,13 +53,18 @@ docs: $(VENV)/.docs  ## the API reference as web pages in build/docs
 	$(BIN)/pdoc --math -o build/docs minigan
 
 clean:  ## remove the environment, builds and caches (runs are kept)
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	test ! -e $(VENV)/.created || rm -rf $(VENV)
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- the environment: one stamp file for each set of extras ---------------------------------------
 
-# New metadata means a new environment: nothing stale survives a change of setup.py.
+# New metadata means a new environment: nothing stale survives a change of setup.py. An environment
+# without the stamp is somebody's own, and left alone.
 $(VENV)/.created: setup.py
+	@test ! -e $(VENV) || test -e $@ || { \
+	    echo "$(VENV) was not made by this Makefile: move it away, or make VENV=.venv-minigan ..." >&2; \
+	    exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo "minigan needs Python >= 3.11; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
 	rm -rf $(VENV)

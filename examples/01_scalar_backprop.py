@@ -24,10 +24,14 @@ import argparse
 import math
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
+
+try:
+    import matplotlib.pyplot as plt
+except ModuleNotFoundError:
+    raise SystemExit('this example draws: pip install -e ".[train]" brings matplotlib') from None
 
 NEURON = {"x": 0.8, "w": -0.7, "b": 0.3, "t": 0.5}
 

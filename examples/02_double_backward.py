@@ -24,10 +24,14 @@ Run it with `python examples/02_double_backward.py --out out`.
 import argparse
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
+
+try:
+    import matplotlib.pyplot as plt
+except ModuleNotFoundError:
+    raise SystemExit('this example draws: pip install -e ".[train]" brings matplotlib') from None
 
 
 def derivatives(fn, x, order):

@@ -66,6 +66,16 @@ class TestExample:
         assert len(source.splitlines()) <= 200, "an example is read at one sitting"
 
 
+@pytest.mark.parametrize("path", EXAMPLES[:2], ids=lambda path: path.stem)
+def test_a_missing_matplotlib_gives_one_line(path):
+    code = "import runpy, sys; sys.modules['matplotlib'] = None; runpy.run_path(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr == 'this example draws: pip install -e ".[train]" brings matplotlib\n'
+
+
 def test_scalar_backprop_agrees_with_the_chain_rule(run):
     stdout = run("01_scalar_backprop")[0].stdout
     differences = numbers(r"^[xwbpuyL]  .* ", stdout)

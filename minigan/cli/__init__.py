@@ -11,6 +11,8 @@ Exit codes: 0 done, 1 failed (one line says why), 2 wrong usage, 130 stopped by 
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -29,8 +31,10 @@ _EXTRA = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit; `arguments` default to those of the process."""
-    sys.stdout.reconfigure(errors="replace")  # a terminal without Unicode must not end the work
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    _open_output()
+    code = _written_out(run(sys.argv[1:] if arguments is None else arguments))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said: a late Ctrl-C has nothing to stop
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -43,5 +47,31 @@ def run(arguments: Sequence[str]) -> int:
         package = _EXTRA.get((error.name or "").partition(".")[0])
         if package is None:
             raise
-        print(f'minigan: {package} is missing: pip install "minigan[train]"', file=sys.stderr)
+        everything = 'pip install -e ".[train]"'
+        remedy = f"pip install {package}; in a checkout {everything} brings all there is"
+        print(f"minigan: {package} is missing: {remedy}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # while the command was still being imported
+        print("minigan: interrupted", file=sys.stderr)
+        return 130
+
+
+def _open_output() -> None:
+    """Make the standard streams such that writing to them does not fail for trivial reasons."""
+    if sys.stdout is None:  # closed, as by `>&-`
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stdout.reconfigure(errors="replace")  # a terminal without Unicode must not end the work
+
+
+def _written_out(code: int) -> int:
+    """Write what is still buffered, and return the exit code: 1 if that fails."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries once more
+        if code == 0:
+            print(f"minigan: standard output: {error.strerror}", file=sys.stderr)
+        return code or 1
+    return code

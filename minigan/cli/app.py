@@ -51,9 +51,11 @@ def dispatch(arguments: list[str]) -> int:
         return _fail(str(problem), code=_STOPPED)
     except (TrainError, DeviceError) as problem:
         return _fail(str(problem))
-    except OSError as problem:
-        where = f"{problem.filename}: " if problem.filename else ""
-        return _fail(f"{where}{problem.strerror or problem}")
+    except OSError as problem:  # every file is named; only the standard output has no name
+        where = problem.filename or "standard output"
+        return _fail(f"{where}: {problem.strerror or problem}")
+    except MemoryError:
+        return _fail("out of memory: use a smaller --width, --batch-size or grid")
     except (KeyboardInterrupt, typer.Abort):
         code = _STOPPED
     # typer turns Ctrl-C into an exception or into this code, depending on its version.

@@ -50,6 +50,7 @@ def gradcheck(
             device=device.value,
             progress=lambda row: status.update(f"{row.op}: {row.verdict}"),
         )
+    console.width = max(console.width, 80)  # narrower, and rich would empty the columns
     console.print(_table(rows))
     failed = [row for row in rows if not row.passed]
     for row in failed:

@@ -38,7 +38,9 @@ def _parameter(field: Field) -> inspect.Parameter:
     name = flag(field.name)
     spelling = f"{name}/--no-{name[2:]}" if kind is bool else name
     text = field.metadata["help"]
-    if kind is not bool:
+    if kind is bool:
+        text += f" [default: {'on' if field.default else 'off'}]"
+    else:
         text += f": {describe_range(field)} [default: {field.default}]"
     option = typer.Option(spelling, help=text, show_default=False)
     return inspect.Parameter(

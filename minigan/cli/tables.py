@@ -11,6 +11,8 @@ from rich.table import Table
 from minigan.train.config import Config
 from minigan.train.quality import COVERED, Figures, Report
 
+_WIDTH = 70  # columns of the report: a narrower terminal breaks its lines, rich would empty them
+
 _ROWS: tuple[tuple[str, Callable[[Figures], str]], ...] = (
     ("Frechet distance", lambda f: f"{f.frechet:.1f}"),
     ("reverse KL of classes, nats", lambda f: f"{f.reverse_kl:.4f}"),
@@ -23,11 +25,12 @@ def print_config(console: Console, config: Config) -> None:
     """Print every option, those that differ from their default marked with a star."""
     changed = config.changed()
     for line in config.to_toml().splitlines():
-        console.out(f"{'*' if line.split(' ')[0] in changed else ' '} {line}")
+        console.out(f"{'*' if line.split(' ')[0] in changed else ' '} {line}", highlight=False)
 
 
 def print_report(console: Console, report: Report) -> None:
     """Print the figures of a generator between the floor and the untrained generator."""
+    console.width = max(console.width, _WIDTH)
     table = Table(box=SIMPLE_HEAD, title="Quality, against held-out real images")
     table.add_column()
     for name in ("real (floor)", "generator", "untrained"):
@@ -39,6 +42,8 @@ def print_report(console: Console, report: Report) -> None:
         table.add_row(f"share of class {k}", *(f"{f.shares[k]:.1%}" for f in figures))
     console.print(table)
     console.out(
-        f"{report.samples} samples, judged by a classifier with {report.accuracy:.1%} accuracy "
-        "on the held-out images; the distance is in its penultimate features"
+        f"{report.samples} samples, judged by a classifier with {report.accuracy:.1%} accuracy on "
+        "the held-out images;\nthe distance is in its penultimate features, of "
+        f"{report.compared} images in each column",
+        highlight=False,
     )

@@ -1,4 +1,8 @@
-"""minigan train, sample, evaluate."""
+"""minigan train, sample, evaluate.
+
+What takes long to import, matplotlib above all, is imported by the commands that need it, so that
+`minigan --help` does not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,10 @@ from rich.console import Console
 from minigan.backend import get_backend
 from minigan.cli.options import with_config_options
 from minigan.cli.tables import print_config, print_report
-from minigan.train import loop
 from minigan.train.config import Config, build_config, flag
 from minigan.train.errors import ConfigError, RunError, Stopped
 from minigan.train.files import write_atomic
-from minigan.train.pictures import grid_png
+from minigan.train.progress import say
 from minigan.train.recipes import build_networks
 from minigan.train.run_folder import RunFolder, next_path
 from minigan.train.sample import images_of, latents, parse_seeds
@@ -42,46 +45,74 @@ def train(
     options: dict[str, Any],
 ) -> None:
     """Train a GAN; with no options on 8x8 handwritten digits, in about a minute."""
-    console = Console()
-    if resume is not None:
-        chosen = _unchanged(RunFolder.open(resume), options, config)
-    else:
-        chosen = build_config(options, file=config)
+    folder = RunFolder.open(resume) if resume is not None else None
+    chosen = _unchanged(folder, options, config) if folder else build_config(options, file=config)
     get_backend(chosen.device)  # a missing GPU is reported now, before anything is written
     if dry_run:
-        _describe(console, chosen, resume or next_path(out, chosen.data))
+        _describe(chosen, folder.path if folder else next_path(out, chosen.data))
         return
     command = ["minigan", *context.obj]
     with blas_threads(chosen.threads):
-        if resume is not None:
-            folder = RunFolder.open(resume)
-            trainer = loop.resume(folder, chosen)
-            folder.note_command(command)
+        if folder:
+            _go_on(folder, chosen, command)
         else:
-            trainer = Trainer(chosen)
-            folder = RunFolder.create(out, chosen, command)
+            _begin(out, chosen, command)
+
+
+def _begin(out: Path, config: Config, command: list[str]) -> None:
+    from minigan.train import loop
+
+    trainer = Trainer(config)
+    folder = RunFolder.create(out, config, command)
+    with folder.locked():
+        try:
             loop.begin(trainer, folder)
-        _play(console, trainer, folder)
+            _play(trainer, folder)
+        except MemoryError:
+            if not trainer.step_count:
+                folder.discard()
+            raise
 
 
-def _play(console: Console, trainer: Trainer, folder: RunFolder) -> None:
+def _go_on(folder: RunFolder, config: Config, command: list[str]) -> None:
+    from minigan.train import loop
+
+    with folder.locked():
+        trainer = loop.resume(folder, config)
+        folder.note_command(command)
+        _play(trainer, folder)
+
+
+def _play(trainer: Trainer, folder: RunFolder) -> None:
     """Train to the end and measure; `Stopped` where Ctrl-C came before."""
-    config = trainer.config
-    print(f"{folder.path}: steps {trainer.step_count} to {config.steps}")
-    if not loop.run(trainer, folder, console):
+    from minigan.train import loop
+
+    console, config = Console(), trainer.config
+    unmeasured = f"trained and saved, but not measured; `minigan evaluate {folder.path}` does that"
+    say(console, f"{folder.path}: steps {trainer.step_count} to {config.steps}")
+    try:
+        undisturbed = loop.run(trainer, folder, console)
+    except KeyboardInterrupt:
+        raise Stopped(_at_once(trainer.step_count, loop.saved_step(folder))) from None
+    if trainer.step_count < config.steps:
         raise Stopped(
             f"stopped at step {trainer.step_count}, saved; `minigan sample {folder.path}` draws "
             f"from it, `minigan train --resume {folder.path}` goes on"
         )
     if config.eval_samples:
+        if not undisturbed:
+            raise Stopped(unmeasured)
         try:
             report = loop.write_figures(folder, trainer.ema.module, config, trainer.step_count)
         except KeyboardInterrupt:
-            raise Stopped(
-                f"trained and saved, but not measured; `minigan evaluate {folder.path}` does that"
-            ) from None
+            raise Stopped(unmeasured) from None
         print_report(console, report)
     print(f"done: {folder.path}; draw with `minigan sample {folder.path} --seeds 0-63`")
+
+
+def _at_once(step: int, saved: int | None) -> str:
+    last = "there is no checkpoint" if saved is None else f"the last checkpoint is of step {saved}"
+    return f"stopped at once at step {step}; {last}"
 
 
 def sample(
@@ -99,11 +130,13 @@ def sample(
     ] = None,
 ) -> None:
     """Draw a grid of samples: a seed names an image, whatever else is drawn."""
+    from minigan.train import loop
+    from minigan.train.pictures import grid_png
+
     chosen = parse_seeds(seeds)
     folder = RunFolder.open(run)
     target = out or folder.path / "grid.png"
-    if not target.parent.is_dir():
-        raise RunError(f"cannot write {target}: {target.parent} is no folder; make it first")
+    _check_picture(target)
     generator, config, step = loop.load_generator(folder)
     with blas_threads(config.threads):
         images = images_of(generator, latents(chosen, config.latent))
@@ -118,14 +151,25 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure a run's generator again and write its quality.json."""
+    from minigan.train import loop
+
     folder = RunFolder.open(run)
-    generator, config, step = loop.load_generator(folder)
-    count = samples if samples is not None else config.eval_samples or 2000
-    if count < 100:
-        raise ConfigError(f"--samples is {count}: must be at least 100")
-    with blas_threads(config.threads):
-        report = loop.write_figures(folder, generator, config.replace(eval_samples=count), step)
+    with folder.locked():
+        generator, config, step = loop.load_generator(folder)
+        count = samples if samples is not None else config.eval_samples or 2000
+        if count < 100:
+            raise ConfigError(f"--samples is {count}: must be at least 100")
+        with blas_threads(config.threads):
+            report = loop.write_figures(folder, generator, config.replace(eval_samples=count), step)
     print_report(Console(), report)
+
+
+def _check_picture(target: Path) -> None:
+    """Refuse a place for a PNG file before anything is drawn."""
+    if target.suffix.lower() != ".png" or target.is_dir():
+        raise ConfigError(f"--out is {str(target)!r}: must be a file that ends in .png")
+    if not target.parent.is_dir():
+        raise RunError(f"cannot write {target}: {target.parent} is no folder; make it first")
 
 
 def _unchanged(folder: RunFolder, options: dict[str, Any], file: Path | None) -> Config:
@@ -142,7 +186,8 @@ def _unchanged(folder: RunFolder, options: dict[str, Any], file: Path | None) ->
     return config
 
 
-def _describe(console: Console, config: Config, path: Path) -> None:
+def _describe(config: Config, path: Path) -> None:
+    console = Console()
     print_config(console, config)
     for network in build_networks(config):
         console.out(f"\n{network!r}", highlight=False)

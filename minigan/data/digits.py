@@ -1,7 +1,8 @@
 """The handwritten digits that scikit-learn ships: 1,797 real images of 8 x 8 pixels, no download.
 
 They are the test part of the UCI set "Optical Recognition of Handwritten Digits" (Alpaydin and
-Kaynak 1998): 43 writers, pixel values 0 to 16.
+Kaynak 1998), by 13 of its 43 writers; pixel values 0 to 16. Who wrote which is not recorded, so
+the parts that `load_digits` makes share their writers: held out are images, not hands.
 
 Letters: N images, C = 1 channel, H = W = 8.
 """

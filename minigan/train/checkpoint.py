@@ -7,7 +7,9 @@ either the former checkpoint or the new one, never half of one.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,9 @@ from minigan.train.files import write_atomic
 # metadata in no fixed order, and equal states should give equal files.
 FORMAT = "minigan-checkpoint-1"
 
+# TypeError and AttributeError are what safetensors raises for the types that NumPy has not.
+_UNREADABLE = (SafetensorError, OSError, TypeError, AttributeError, ValueError, RecursionError)
+
 
 def save_checkpoint(
     path: str | Path, arrays: Mapping[str, np.ndarray], notes: Mapping[str, Any]
@@ -32,7 +37,10 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read what `save_checkpoint` wrote: (arrays, notes); `CheckpointError` where it cannot."""
+    """Read what `save_checkpoint` wrote: (arrays, notes).
+
+    `CheckpointError` for a file that is missing, damaged or foreign, or has NaN or infinite values.
+    """
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"no checkpoint at {path}: the run stopped before its first one")
@@ -40,10 +48,13 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, 
         with safe_open(path, framework="numpy") as file:
             notes = json.loads((file.metadata() or {}).get(FORMAT, "null"))
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+    except _UNREADABLE as error:
         raise CheckpointError(f"cannot read checkpoint {path}: {_one_line(error)}") from None
     if not isinstance(notes, dict):
         raise CheckpointError(f"{path} is no minigan checkpoint: its metadata has no {FORMAT!r}")
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise CheckpointError(f"{path} is damaged: {name} has values that are not finite")
     return arrays, notes
 
 
@@ -62,5 +73,34 @@ def group(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
     return {key[len(prefix) :]: a for key, a in arrays.items() if key.startswith(prefix)}
 
 
+@contextmanager
+def fitting(source: str | Path) -> Iterator[None]:
+    """Turn what goes wrong when a state is loaded into a `CheckpointError` of one line."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{source} does not fit its config.toml: {_one_line(error)}"
+        ) from None
+
+
+def load_part(part: Any, arrays: Mapping[str, np.ndarray]) -> None:
+    """Load a module, average or optimiser; integers in the place of floats are refused too."""
+    own = part.state_dict()
+    for name in own.keys() & arrays.keys():
+        if arrays[name].dtype.kind != own[name].dtype.kind:
+            raise ValueError(f"{name} is {arrays[name].dtype}, must be {own[name].dtype}")
+    part.load_state_dict(arrays)
+
+
+def step_of(notes: Mapping[str, Any], *, steps: int) -> int:
+    """Return the step of a checkpoint of a run of `steps`; `ValueError` where that is none."""
+    step = notes.get("step")
+    if type(step) is not int or not 0 <= step <= steps:
+        raise ValueError(f"its step is {step!r}, not one from 0 to {steps}")
+    return step
+
+
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    """Return an error's text as one line that can be read at a glance."""
+    return textwrap.shorten(str(error), 300, placeholder=" ... and more")

@@ -7,7 +7,6 @@ reads them from `OPTIONS`.
 from __future__ import annotations
 
 import dataclasses
-import math
 import operator
 import tomllib
 from collections.abc import Callable, Mapping
@@ -81,9 +80,9 @@ class Config:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            value = _convert(field, getattr(self, field.name))
+            value = getattr(self, field.name)
             _check(field, value)
-            object.__setattr__(self, field.name, value)
+            object.__setattr__(self, field.name, type(field.default)(value))
         if 0 < self.eval_samples < 100:
             raise ConfigError(
                 f"--eval-samples is {self.eval_samples}: use at least 100, or 0 for no figures"
@@ -99,10 +98,19 @@ class Config:
         """Return the options that are not at their defaults."""
         return {n: v for n, v in dataclasses.asdict(self).items() if v != OPTIONS[n].default}
 
+    def decisive(self) -> dict[str, Any]:
+        """Return the options that the outcome depends on: a run keeps these from end to end."""
+        return {n: v for n, v in dataclasses.asdict(self).items() if n not in _INDIFFERENT}
+
     def replace(self, **options: Any) -> Config:
         """Return a config with some options changed, and checked again."""
         return dataclasses.replace(self, **options)
 
+
+# Where a run computes, what it writes, and how it is measured: the game is the same.
+_INDIFFERENT = frozenset(
+    ("device", "threads", "log_every", "preview_every", "save_every", "eval_samples")
+)
 
 _BOUNDS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
     "low": (operator.ge, "at least"),
@@ -126,7 +134,7 @@ def read_options(path: str | Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text file"
         raise ConfigError(f"cannot read config {path}: {reason}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # tomllib's own error is a ValueError
         raise ConfigError(f"config {path} is not valid TOML: {error}") from None
     unknown = sorted(options.keys() - OPTIONS.keys())
     if unknown:
@@ -137,32 +145,40 @@ def read_options(path: str | Path) -> dict[str, Any]:
 def build_config(options: Mapping[str, Any], *, file: str | Path | None = None) -> Config:
     """Return the defaults, changed by a file's options, changed by the given ones (None: not)."""
     chosen = read_options(file) if file is not None else {}
+    try:
+        Config(**chosen)
+    except ConfigError as error:
+        raise ConfigError(f"config {file}: {error}") from None
     chosen.update({name: value for name, value in options.items() if value is not None})
     return Config(**chosen)
 
 
-def _convert(field: dataclasses.Field, value: Any) -> Any:
-    """Let an integer stand for a float, as in `lr = 1`; refuse every other change of type."""
-    kind = type(field.default)
-    if kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not kind:
-        raise ConfigError(f"{flag(field.name)} is {value!r}: must be of type {kind.__name__}")
-    return value
-
-
 def _check(field: dataclasses.Field, value: Any) -> None:
-    limits = field.metadata
+    """Refuse a value of another type or out of range; an integer may stand for a float.
+
+    NaN is in no range, and the range of every float has two ends, so infinity is in none either.
+    """
+    limits, kind = field.metadata, type(field.default)
+    if type(value) is not kind and not (kind is float and type(value) is int):
+        raise ConfigError(f"{flag(field.name)} is {_shown(value)}: must be of type {kind.__name__}")
     if limits["choices"]:
         good = value in limits["choices"]
     else:
-        good = math.isfinite(value) and all(
-            compare(value, limits[key])
-            for key, (compare, _) in _BOUNDS.items()
-            if limits[key] is not None
-        )
+        good = all(compare(value, limit) for compare, _, limit in _limits(field))
     if not good:
-        raise ConfigError(f"{flag(field.name)} is {value!r}: must be {describe_range(field)}")
+        raise ConfigError(f"{flag(field.name)} is {_shown(value)}: must be {describe_range(field)}")
+
+
+def _limits(field: dataclasses.Field) -> list[tuple[Callable[[Any, Any], bool], str, Any]]:
+    """Return the comparisons, in code and in words, that a field's values must stand."""
+    given = field.metadata
+    return [(*_BOUNDS[key], given[key]) for key in _BOUNDS if given[key] is not None]
+
+
+def _shown(value: Any) -> str:
+    """Return a value as text; Python refuses to write integers of thousands of digits."""
+    huge = type(value) is int and value.bit_length() > 128
+    return "a huge number" if huge else repr(value)
 
 
 def describe_range(field: dataclasses.Field) -> str:
@@ -170,7 +186,7 @@ def describe_range(field: dataclasses.Field) -> str:
     limits = field.metadata
     if limits["choices"]:
         return " or ".join(limits["choices"])
-    if limits["low"] is not None and limits["high"] is not None:
-        return f"from {limits['low']} to {limits['high']}"
-    given = ((word, limits[key]) for key, (_, word) in _BOUNDS.items() if limits[key] is not None)
-    return " and ".join(f"{word} {limit}" for word, limit in given)
+    words = {word: limit for _, word, limit in _limits(field)}
+    if words.keys() == {"at least", "at most"}:
+        return f"from {words['at least']} to {words['at most']}"
+    return " and ".join(f"{word} {limit}" for word, limit in words.items())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -11,26 +13,38 @@ def write_atomic(path: str | Path, data: bytes) -> Path:
     """Write a file so that every reader, at any time, finds the old content or the new one.
 
     The data go to a temporary file in the same folder, to the disk, and then to their name
-    (`os.replace` is atomic within a file system). A failure leaves the old file and no litter.
+    (`os.replace` is atomic within a file system). A failure leaves the old file and no litter, and
+    an `OSError` names `path`. After a power cut the old content may be back, but never half a file.
     """
     path = Path(path)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files that only the owner reads
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with naming(path):
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files that only the owner reads
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):  # it may be at its place already
+                os.unlink(temporary)
+            raise
     return path
 
 
 def write_text(path: str | Path, text: str) -> Path:
     """Write a text file as UTF-8, whole or not at all."""
     return write_atomic(path, text.encode("utf-8"))
+
+
+@contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Let every `OSError` in the block name this file: one from a full disk names none."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
 
 
 def _umask() -> int:

@@ -30,6 +30,8 @@ Hook = Callable[[Trainer, Mapping[str, float]], None]
 
 PREVIEW_SEEDS = range(64)  # the pictures of a run show what `minigan sample --seeds 0-63` draws
 
+_LOSSES_DRAWN = 10  # times a run
+
 
 def begin(trainer: Trainer, folder: RunFolder) -> None:
     """Draw what a new run starts from: real images, and the untrained generator's."""
@@ -39,41 +41,58 @@ def begin(trainer: Trainer, folder: RunFolder) -> None:
 
 
 def resume(folder: RunFolder, config: Config) -> Trainer:
-    """Return the trainer of a run as its last checkpoint left it; later records are dropped."""
+    """Return the trainer of a run as its last checkpoint left it; what came later is dropped."""
     arrays, notes = checkpoint.load_checkpoint(folder.checkpoint_file)
     trainer = Trainer(config)
-    trainer.load_state(arrays, notes)
+    trainer.load_state(arrays, notes, source=folder.checkpoint_file)
     drop_after(folder.metrics_file, trainer.step_count)
+    if trainer.step_count < config.steps:  # the figures are of a generator that will move on
+        folder.quality_file.unlink(missing_ok=True)
     return trainer
 
 
 def run(trainer: Trainer, folder: RunFolder, console: Console, *, hook: Hook | None = None) -> bool:
-    """Train up to `config.steps`; return False if Ctrl-C ended it before.
+    """Train up to `config.steps`; return False if Ctrl-C asked to stop, even in the last step.
 
     Either way the last state is in the folder's checkpoint. `hook(trainer, losses)` is called
-    after every step; a `KeyboardInterrupt` from it counts as Ctrl-C. `Diverged` leaves the last
-    good checkpoint as it is.
+    after every step; a `KeyboardInterrupt` from it counts as Ctrl-C. A second Ctrl-C raises it at
+    once. `Diverged` leaves the last good checkpoint as it is.
     """
     config = trainer.config
-    clock = Throughput(trainer.step_count, config.batch_size)
+    clock = Throughput(trainer.step_count, config.batch_size, before=_seconds_so_far(folder))
     with listening() as stop, showing(console, clock, config.steps) as show:
         while trainer.step_count < config.steps and not stop:
             losses = trainer.step()
             show(trainer.step_count, losses)
-            _write(trainer, folder, losses, clock)
+            _record(trainer, folder, losses, clock)
             try:
                 if hook is not None:
                     hook(trainer, losses)
             except KeyboardInterrupt:
                 stop.asked = True
+            if trainer.step_count < config.steps and not stop:
+                _keep(trainer, folder)
         save(trainer, folder)
         draw_preview(trainer, folder)
-    return trainer.step_count >= config.steps
+        draw_losses(folder)
+    return not stop
 
 
 def save(trainer: Trainer, folder: RunFolder) -> None:
-    """Write the checkpoint, and the picture of the losses so far."""
+    """Write the checkpoint."""
     checkpoint.save_checkpoint(folder.checkpoint_file, *trainer.state())
+
+
+def saved_step(folder: RunFolder) -> int | None:
+    """Return the step of a run's checkpoint, None where there is no good one."""
+    try:
+        return checkpoint.load_checkpoint(folder.checkpoint_file)[1].get("step")
+    except CheckpointError:
+        return None
+
+
+def draw_losses(folder: RunFolder) -> None:
+    """Draw the losses so far; all records are read again, so this is not for every checkpoint."""
     records = read_records(folder.metrics_file, "step")
     write_atomic(folder.losses_picture, pictures.losses_png(records))
 
@@ -93,13 +112,9 @@ def load_generator(folder: RunFolder) -> tuple[DCGANGenerator, Config, int]:
     config = folder.config().replace(device="cpu")
     arrays, notes = checkpoint.load_checkpoint(folder.checkpoint_file)
     generator, _ = build_networks(config)
-    try:
-        generator.load_state_dict(checkpoint.group(arrays, "ema"))
-        step = int(notes["step"])
-    except (KeyError, ValueError) as error:
-        raise CheckpointError(
-            f"{folder.checkpoint_file} does not fit its config.toml: {error}"
-        ) from None
+    with checkpoint.fitting(folder.checkpoint_file):
+        step = checkpoint.step_of(notes, steps=config.steps)
+        checkpoint.load_part(generator, checkpoint.group(arrays, "ema"))
     generator.eval()
     return generator, config, step
 
@@ -110,23 +125,36 @@ def write_figures(
     """Evaluate a generator; write `quality.json` and a line of `metrics.jsonl`."""
     report = evaluate(generator, config)
     record = {"kind": "quality", "step": step, **report.as_dict()}
-    write_text(folder.quality_file, json.dumps(record, indent=2) + "\n")
+    write_text(folder.quality_file, json.dumps(record, indent=2, allow_nan=False) + "\n")
     append_record(folder.metrics_file, record)
     return report
 
 
-def _write(
+def _seconds_so_far(folder: RunFolder) -> float:
+    """Return how long a run has trained, in all the processes before this one."""
+    records = read_records(folder.metrics_file, "step")
+    return max((r.get("seconds", 0.0) for r in records), default=0.0)
+
+
+def _record(
     trainer: Trainer, folder: RunFolder, losses: Mapping[str, float], clock: Throughput
 ) -> None:
-    """Write what is due after a step: a record, a preview, a checkpoint."""
+    """Write the line of a step if one is due."""
     config, step = trainer.config, trainer.step_count
     if step % config.log_every == 0 or step == config.steps:
         timing = {
             "images_per_second": round(clock.rate(step), 1),
-            "seconds": round(clock.seconds(), 3),
+            "seconds": round(clock.total_seconds(), 3),
         }
         append_record(folder.metrics_file, {"kind": "step", "step": step, **losses, **timing})
-    if step % config.preview_every == 0:
-        draw_preview(trainer, folder)
+
+
+def _keep(trainer: Trainer, folder: RunFolder) -> None:
+    """Write what is due between the first and the last step: checkpoint and pictures."""
+    config, step = trainer.config, trainer.step_count
     if step % config.save_every == 0:
         save(trainer, folder)
+    if step % config.preview_every == 0:
+        draw_preview(trainer, folder)
+    if step % max(1, config.steps // _LOSSES_DRAWN) == 0:
+        draw_losses(folder)

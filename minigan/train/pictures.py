@@ -17,8 +17,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from minigan.errors import ShapeError
+from minigan.train.errors import ConfigError
 
 _WIDE = 64  # screen pixels for one image
+_LARGEST = 10**8  # screen pixels for a grid
 
 _CURVES = {
     "loss_d": "D (without R1)",
@@ -30,11 +32,18 @@ _CURVES = {
 def grid_png(images: np.ndarray, *, columns: int | None = None, scale: int | None = None) -> bytes:
     """Return a grid of images (N, C, H, W) in [-1, 1] as a PNG file's bytes, row by row.
 
-    `columns`: by default the grid is square. `scale`: the side of the square that a pixel becomes,
-    by default as much as makes an image 64 pixels wide.
+    `columns`: by default the grid is square; never more than there are images. `scale`: the side of
+    the square that a pixel becomes, by default as much as makes an image 64 pixels wide. Raises
+    `ConfigError` for a grid of more than 10^8 pixels.
     """
     scale = scale or max(1, _WIDE // images.shape[-1])
-    pixels = tile(to_bytes(images), columns or math.ceil(math.sqrt(len(images))))  # (RH, KW, C)
+    columns = min(columns or math.ceil(math.sqrt(len(images))), len(images))
+    pixels = tile(to_bytes(images), columns)  # (RH, KW, C)
+    height, width = (scale * side for side in pixels.shape[:2])
+    if height * width > _LARGEST:
+        raise ConfigError(
+            f"a grid of {width} x {height} pixels is too large: fewer --seeds or a lower --scale"
+        )
     pixels = pixels.repeat(scale, axis=0).repeat(scale, axis=1)
     return _png(Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels))
 

@@ -2,13 +2,15 @@
 
 Every figure is printed between its floor (the training images in the generator's place: the best
 that can be hoped for) and its ceiling (the generator before training). All three are measured
-against the same held-out images, which neither the generator nor the classifier has seen.
+against the same held-out images, which neither the generator nor the classifier has seen. The
+distance is biased by the number of images, so it is taken of equally many in all three.
 
 Letters: N images, F features, K classes.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,7 +20,7 @@ import minigan as mg
 from minigan import metrics
 from minigan.data import Batches, Dataset, load_digits, stream
 from minigan.losses import cross_entropy
-from minigan.models import Classifier
+from minigan.models import Classifier, DCGANGenerator
 from minigan.optim import Adam
 from minigan.train.config import Config
 from minigan.train.recipes import build_networks, drawing_from
@@ -28,6 +30,7 @@ COVERED = 0.03  # a class counts as covered from this share of the samples
 
 _JUDGE_STEPS, _JUDGE_BATCH, _JUDGE_RATE = 500, 64, 1e-3
 _CHUNK = 100  # images a forward pass: all memory stays in the cache
+_SETTLING = 100  # forward passes; at batch norm's momentum of 0.1, 0.9^100 of the start is left
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,13 @@ class Report:
 
     accuracy: float
     samples: int
+    compared: int  # images in each of the three distances
     floor: Figures
     generator: Figures
     untrained: Figures
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the report as what JSON can hold, rounded to six digits."""
+        """Return the report as what JSON can hold, rounded to six digits; None is infinite."""
         return _rounded(asdict(self))
 
 
@@ -74,17 +78,21 @@ class Judge:
         features, labels = [], []
         with mg.no_grad():
             for start in range(0, len(images), _CHUNK):
-                seen = self.network.features(mg.tensor(images[start : start + _CHUNK]))  # (n, F)
+                chunk = mg.tensor(images[start : start + _CHUNK], device="cpu")  # (n, C, H, W)
+                seen = self.network.features(chunk)  # (n, C, H, W) -> (n, F)
                 features.append(seen.numpy())
                 labels.append(self.network.head(seen).numpy().argmax(axis=1))  # (n, K) -> (n,)
         return np.concatenate(features), np.concatenate(labels)
 
-    def measure(self, images: np.ndarray) -> Figures:
-        """Return the figures of images (N, C, H, W) against the held-out ones."""
+    def measure(self, images: np.ndarray, *, compared: int | None = None) -> Figures:
+        """Return the figures of images (N, C, H, W) against the held-out ones.
+
+        `compared`: how many of the images, the first ones, are in the distance; by default all.
+        """
         features, labels = self.look(images)
         shares = metrics.class_shares(labels, classes=self.classes)
         return Figures(
-            frechet=metrics.frechet_distance(features, self.features),
+            frechet=metrics.frechet_distance(features[:compared], self.features),
             reverse_kl=metrics.reverse_kl(shares, self.shares),
             covered=metrics.class_coverage(shares, at_least=COVERED),
             shares=tuple(shares.tolist()),
@@ -100,25 +108,45 @@ def evaluate(generator: Any, config: Config) -> Report:
     train, test = load_digits("train"), load_digits("test")
     judge = Judge(train, test, steps=_JUDGE_STEPS)
     z = stream(config.seed, "latents of the figures").normal((config.eval_samples, config.latent))
-    untrained, _ = build_networks(config)
-    draw = {"chunk": _CHUNK, "device": config.device}
+    compared = min(len(train.images), config.eval_samples)
+
+    def drawn_by(network: Any) -> Figures:
+        images = images_of(network, z, chunk=_CHUNK, device=config.device)
+        return judge.measure(images, compared=compared)
+
     return Report(
         accuracy=judge.accuracy,
         samples=config.eval_samples,
-        floor=judge.measure(train.images),
-        generator=judge.measure(images_of(generator, z, **draw)),
-        untrained=judge.measure(images_of(untrained, z, **draw)),
+        compared=compared,
+        floor=judge.measure(train.images, compared=compared),
+        generator=drawn_by(generator),
+        untrained=drawn_by(untrained(config)),
     )
 
 
+def untrained(config: Config) -> DCGANGenerator:
+    """Return the generator before training, with running statistics that are those of its layers.
+
+    Batch norms start from mean 0 and variance 1, which only training mode corrects: a generator
+    that was never run would be judged by that more than by its weights.
+    """
+    generator, _ = build_networks(config)
+    with mg.no_grad():
+        for i in range(_SETTLING):
+            z = stream(config.seed, "latents that settle", i).normal((_CHUNK, config.latent))
+            generator(mg.tensor(z, device=config.device))  # (N, Z) -> (N, C, H, W)
+    return generator
+
+
 def _train_classifier(data: Dataset, classes: int, steps: int) -> Classifier:
-    with drawing_from(0, "weights of the judge"):
+    with drawing_from(0, "weights of the judge"), mg.device("cpu"):
         network = Classifier(classes=classes)
     adam = Adam(network.parameters(), lr=_JUDGE_RATE)
     batches = Batches(data.images, batch_size=_JUDGE_BATCH, seed=0)
     for step in range(steps):
         chosen = batches.indices(step)
-        loss = cross_entropy(network(mg.tensor(data.images[chosen])), data.labels[chosen])
+        images = mg.tensor(data.images[chosen], device="cpu")
+        loss = cross_entropy(network(images), data.labels[chosen])
         adam.zero_grad()
         loss.backward()
         adam.step()
@@ -126,9 +154,11 @@ def _train_classifier(data: Dataset, classes: int, steps: int) -> Classifier:
 
 
 def _rounded(value: Any) -> Any:
-    """Round every float in dictionaries, lists and tuples to six significant digits."""
+    """Round every float in dictionaries, lists and tuples to six digits, infinity to None."""
     if isinstance(value, dict):
         return {key: _rounded(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
         return [_rounded(v) for v in value]
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.6g}") if math.isfinite(value) else None

@@ -6,17 +6,22 @@ Every line has a `kind`: "step" (losses and throughput) or "quality" (the figure
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from minigan.train.errors import RunError
-from minigan.train.files import write_text
+from minigan.train.files import naming, write_text
+
+_LARGEST = 1e300  # what matplotlib can still draw; also false for NaN
 
 
 def append_record(path: str | Path, record: dict[str, Any]) -> None:
-    """Add one line; a file that is being read at the same time never shows half of it for long."""
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(_line(record))
+    """Add one line, in the place of a last one that a crash cut short."""
+    line = json.dumps(record, allow_nan=False) + "\n"
+    with naming(path), open(path, "ab+") as file:
+        _drop_half_line(file)
+        file.write(line.encode())
 
 
 def read_records(path: str | Path, kind: str | None = None) -> list[dict[str, Any]]:
@@ -24,28 +29,49 @@ def read_records(path: str | Path, kind: str | None = None) -> list[dict[str, An
 
     A last line that a crash cut short is passed over; `RunError` for any other damage.
     """
-    path = Path(path)
-    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    lines = text.split("\n")[:-1]  # what follows the last newline is empty, or cut short
-    records = [_parse(line, f"{path}, line {n},") for n, line in enumerate(lines, 1)]
+    records = [_parse(line, f"{path}, line {n},") for n, line in enumerate(_lines(path), 1)]
     return [r for r in records if kind is None or r["kind"] == kind]
 
 
 def drop_after(path: str | Path, step: int) -> None:
     """Remove what came after `step`: a run that goes on from a checkpoint writes it again."""
-    kept = [r for r in read_records(path) if r["step"] <= step and r["kind"] == "step"]
-    write_text(path, "".join(map(_line, kept)))
+    pairs = zip(_lines(path), read_records(path), strict=True)
+    write_text(path, "".join(f"{line}\n" for line, record in pairs if record["step"] <= step))
+
+
+def _lines(path: str | Path) -> list[str]:
+    """Return the whole lines of a file: what follows the last newline is empty, or cut short."""
+    path = Path(path)
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    return text.split("\n")[:-1]
+
+
+def _drop_half_line(file: BinaryIO) -> None:
+    """Cut a file after its last newline, reading all of it only where its end is no newline."""
+    if not file.seek(0, os.SEEK_END):
+        return
+    file.seek(-1, os.SEEK_END)
+    if file.read(1) != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def _parse(line: str, place: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         record = None
-    if not isinstance(record, dict) or not {"kind", "step"} <= record.keys():
+    if not _is_record(record):
         raise RunError(f"{place} is not a record of a run: repair or delete it")
     return record
 
 
-def _line(record: dict[str, Any]) -> str:
-    return json.dumps(record, allow_nan=False) + "\n"
+def _is_record(value: Any) -> bool:
+    """Whether a value has a kind and a step and, if of the kind "step", numbers otherwise."""
+    if not isinstance(value, dict) or type(value.get("step")) is not int:
+        return False
+    numbers = (v for key, v in value.items() if key != "kind")
+    return value.get("kind") == "quality" or (
+        value.get("kind") == "step"
+        and all(type(v) in (int, float) and abs(v) < _LARGEST for v in numbers)
+    )

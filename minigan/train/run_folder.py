@@ -12,13 +12,17 @@ runs/00000-digits/
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import shlex
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from minigan.train.config import Config, build_config
+from minigan.train.config import OPTIONS, Config, build_config, read_options
 from minigan.train.errors import RunError
 from minigan.train.files import write_atomic, write_text
 
@@ -59,6 +63,24 @@ class RunFolder:
             raise RunError(f"{path} is not a run: it has no config.toml")
         return run
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other writer out of the run within the block; `RunError` if one is in it.
+
+        The lock is on the folder itself and ends with the process, however that ends. A file
+        system that knows no locks gives none.
+        """
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            _lock(descriptor, self.path)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def discard(self) -> None:
+        """Remove the folder of a run in which nothing has been done."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
     # -- what lies in it --------------------------------------------------------------------------
 
     @property
@@ -86,7 +108,10 @@ class RunFolder:
         return self.path / "samples"
 
     def config(self) -> Config:
-        """Read the run's options."""
+        """Read the run's options, all of them: no run follows a default that changes later."""
+        missing = [name for name in OPTIONS if name not in read_options(self.config_file)]
+        if missing:
+            raise RunError(f"{self.config_file} has lost {missing[0]!r}: put it back")
         return build_config({}, file=self.config_file)
 
     def note_command(self, command: Sequence[str]) -> None:
@@ -105,6 +130,15 @@ def next_path(root: str | Path, name: str) -> Path:
     """Return the folder that the next run would get, without making it."""
     numbers = [int(m[1]) for p in Path(root).glob("*-*") if (m := _NUMBERED.match(p.name))]
     return Path(root) / f"{max(numbers, default=-1) + 1:05d}-{name}"
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise RunError(f"{path} is in use by another minigan: wait for it or stop it") from None
+    except OSError:
+        pass  # a file system without locks
 
 
 def _make_numbered(root: Path, name: str) -> Path:

@@ -3,7 +3,8 @@
 Two things make it so. Each seed has a generator of its own, so its latent does not depend on what
 else is drawn. And images are computed one at a time: a product of matrices may round differently
 for another number of rows, so a batch could change an image's last bits. On another machine, whose
-BLAS may round otherwise, those bits are all that can differ.
+BLAS may round otherwise, those bits are all that can differ, as long as NumPy draws alike: a new
+version of it may change the normal numbers of a seed (its policy, NEP 19, allows that).
 
 Letters: N images, Z latent size, C, H, W image.
 """
@@ -21,7 +22,7 @@ from minigan.backend import Generator
 from minigan.train.errors import ConfigError
 
 _SEED_LIMIT = 100_000
-_PART = re.compile(r"(\d{1,18})(?:-(\d{1,18}))?")
+_PART = re.compile(r"([0-9]{1,18})(?:\s*-\s*([0-9]{1,18}))?")
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -31,11 +32,13 @@ def parse_seeds(text: str) -> list[int]:
     [3, 7, 10, 11, 12]
     """
     seeds: list[int] = []
-    for part in text.replace(" ", "").split(","):
+    for part in map(str.strip, text.split(",")):
         match = _PART.fullmatch(part)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if first > last:
-            raise ConfigError(f"--seeds has {part!r}: give numbers and ranges, like 3,7,10-12")
+            raise ConfigError(
+                f"--seeds has {part!r}: give numbers below 10^18 and ranges, like 3,7,10-12"
+            )
         if len(seeds) + last - first >= _SEED_LIMIT:
             raise ConfigError(f"--seeds names more than {_SEED_LIMIT} images: give fewer")
         seeds.extend(range(first, last + 1))

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,9 @@ from minigan.losses import NonSaturating
 from minigan.optim import EMA
 from minigan.penalties import r1
 from minigan.tensor import Tensor
-from minigan.train.checkpoint import group, nest
-from minigan.train.config import Config
-from minigan.train.errors import CheckpointError, Diverged
+from minigan.train.checkpoint import fitting, group, load_part, nest, step_of
+from minigan.train.config import Config, flag
+from minigan.train.errors import Diverged
 from minigan.train.recipes import (
     build_networks,
     build_optimizer,
@@ -125,16 +126,31 @@ class Trainer:
         for name, array in arrays.items():
             if not np.isfinite(array).all():
                 raise Diverged(f"{name} is not finite at step {self.step_count}: {_REMEDY}")
-        return arrays, {"step": self.step_count, "version": mg.__version__}
+        notes = {"step": self.step_count, "version": mg.__version__}
+        return arrays, {**notes, "config": self.config.decisive()}
 
-    def load_state(self, arrays: Mapping[str, np.ndarray], notes: Mapping[str, Any]) -> None:
-        """Go to a state that `state` returned for the same config; `CheckpointError` otherwise."""
-        try:
+    def load_state(
+        self,
+        arrays: Mapping[str, np.ndarray],
+        notes: Mapping[str, Any],
+        *,
+        source: str | Path = "the checkpoint",
+    ) -> None:
+        """Go to a state that `state` returned for the same config.
+
+        Raises `CheckpointError`, which names the `source`, for any other.
+        """
+        with fitting(source):
+            step = step_of(notes, steps=self.config.steps)
+            self._refuse_changes(notes["config"])
             for name, part in self._parts().items():
-                part.load_state_dict(group(arrays, name))
-            self.step_count = int(notes["step"])
-        except (KeyError, ValueError) as error:
-            raise CheckpointError(f"the checkpoint does not fit its config.toml: {error}") from None
+                load_part(part, group(arrays, name))
+            self.step_count = step
+
+    def _refuse_changes(self, saved: Mapping[str, Any]) -> None:
+        for name, value in self.config.decisive().items():
+            if saved[name] != value:
+                raise ValueError(f"{flag(name)} was {saved[name]!r} and is {value!r}: put it back")
 
     def _parts(self) -> dict[str, Any]:
         return {

@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 
@@ -31,19 +32,23 @@ def test_every_option_of_a_run_is_in_the_help(capsys):
         assert option in said
 
 
+def missing(package):
+    remedy = 'in a checkout pip install -e ".[train]" brings all there is'
+    return f"minigan: {package} is missing: pip install {package}; {remedy}\n"
+
+
 @pytest.mark.parametrize(("module", "package"), [("typer", "typer"), ("PIL", "pillow")])
 def test_a_missing_library_gives_one_line(module, package):
     code = f"import sys; sys.modules[{module!r}] = None; from minigan.cli import main; main()"
-    done = _python("-c", code, "train", "--dry-run")
+    done = _python("-c", code, "train", "--out=/dev/null/runs")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f'minigan: {package} is missing: pip install "minigan[train]"\n'
+    assert done.stderr == missing(package)
 
 
 def test_a_library_that_is_missed_later_gives_one_line_and_no_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     assert run(["train", "--out", str(tmp_path / "runs")]) == 1
-    expected = 'minigan: scikit-learn is missing: pip install "minigan[train]"\n'
-    assert capsys.readouterr().err == expected
+    assert capsys.readouterr().err == missing("scikit-learn")
     assert not (tmp_path / "runs").exists()
 
 
@@ -55,9 +60,59 @@ def test_a_bug_is_not_mistaken_for_a_missing_library(monkeypatch):
 
 def test_main_exits_with_the_code(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["minigan", "--version"])
+    former = signal.getsignal(signal.SIGINT)
     with pytest.raises(SystemExit) as left:
         cli.main()
+    signal.signal(signal.SIGINT, former)
     assert left.value.code == 0
+
+
+def test_the_help_does_not_wait_for_the_slow_libraries():
+    code = (
+        "import sys; from minigan.cli import run; run(['train', '--help']); run(['--version']);"
+        "sys.exit(bool({'matplotlib', 'PIL', 'sklearn'} & sys.modules.keys()))"
+    )
+    assert _python("-c", code).returncode == 0
+
+
+def test_ctrl_c_while_the_command_is_imported_gives_one_line(monkeypatch, capsys):
+    class Slow:
+        @property
+        def dispatch(self):
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "minigan.cli.app", Slow())
+    assert run(["--version"]) == 130
+    assert capsys.readouterr().err == "minigan: interrupted\n"
+
+
+def test_ctrl_c_after_the_work_does_not_disturb_the_end():
+    code = (
+        "import atexit, signal; from minigan.cli import main;"
+        "signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "atexit.register(lambda: (signal.raise_signal(signal.SIGINT), print('at rest')));"
+        "main(['--version'])"
+    )
+    done = _python("-c", code)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("at rest\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device"), "standard output: No space left on device"),
+        (OSError(28, "No space left on device", "a/b"), "a/b: No space left on device"),
+        (MemoryError(), "out of memory: use a smaller --width, --batch-size or grid"),
+    ],
+)
+def test_a_lack_of_space_gives_one_line(monkeypatch, capsys, error, said):
+    def short(*_, **__):
+        raise error
+
+    monkeypatch.setattr("minigan.cli.app.app", short)
+    assert run(["info"]) == 1
+    assert capsys.readouterr().err == f"minigan: {said}\n"
 
 
 def test_the_module_is_the_command():

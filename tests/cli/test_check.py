@@ -64,3 +64,11 @@ def test_info_names_versions_gpu_and_blas(capsys):
     assert re.search(r"NumPy \d", said)
     assert "GPU" in said
     assert re.search(r"^BLAS: .+", said, re.MULTILINE)
+
+
+def test_the_table_is_whole_in_a_narrow_terminal(capsys, monkeypatch):
+    rows = [Row("exp", 1, "1-2", "complex step", 1e-15, "pass", 0.1)]
+    monkeypatch.setattr(sweep, "run_sweep", lambda *_, **__: rows)
+    monkeypatch.setenv("COLUMNS", "10")
+    assert run(["gradcheck"]) == 0
+    assert re.search(r"exp +1 +1-2 +complex step +1.0e-15 +pass +0.10", capsys.readouterr().out)

@@ -30,10 +30,25 @@ def test_changed_options_have_a_star(console):
 
 def test_a_report_fits_into_eighty_columns(console):
     floor, generator, untrained = figures(2.5, 0.1), figures(12.25, 0.05), figures(2000, 0.0)
-    print_report(console, Report(0.975, 2000, floor, generator, untrained))
+    print_report(console, Report(0.975, 2000, 1442, floor, generator, untrained))
     said = console.file.getvalue()
     rows = [line.split() for line in said.splitlines()]
     assert ["Frechet", "distance", "2.5", "12.2", "2000.0"] in rows
     assert ["smallest", "share", "10.0%", "5.0%", "0.0%"] in rows
     assert ["share", "of", "class", "9", "10.0%", "10.6%", "11.1%"] in rows
     assert "2000 samples, judged by a classifier with 97.5% accuracy" in said
+    assert "of 1442 images in each column" in said
+    assert max(map(len, said.splitlines())) <= 80
+
+
+def test_a_report_is_whole_in_a_narrow_terminal():
+    narrow, wide = (Console(file=io.StringIO(), width=width) for width in (10, 70))
+    for console in (narrow, wide):
+        print_report(console, Report(0.975, 2000, 1442, *[figures(2.5, 0.1)] * 3))
+    assert narrow.file.getvalue() == wide.file.getvalue()
+
+
+def test_a_terminal_gets_no_colours_within_numbers():
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system="standard")
+    print_config(console, Config())
+    assert "\x1b" not in console.file.getvalue()

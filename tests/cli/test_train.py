@@ -4,10 +4,13 @@ import signal
 import numpy as np
 import pytest
 from PIL import Image
+from threadpoolctl import threadpool_info
 
 from minigan.cli import run
-from minigan.train import quality
+from minigan.train import loop, quality
 from minigan.train.checkpoint import load_checkpoint
+from minigan.train.errors import RunError
+from minigan.train.run_folder import RunFolder
 from minigan.train.trainer import Trainer
 
 TINY = ("--batch-size=4", "--latent=3", "--width=2", "--save-every=2", "--log-every=1")
@@ -125,6 +128,7 @@ def test_divergence_gives_one_line_and_keeps_the_checkpoint(out, capsys, monkeyp
     ("arguments", "code", "message"),
     [
         (["--steps=0"], 1, "--steps is 0: must be from 1"),
+        ([f"--steps={'9' * 400}"], 1, "--steps is a huge number: must be from 1"),
         (["--steps=many"], 2, "Invalid value for '--steps'"),
         (["--stepz=3"], 2, "No such option"),
         (["--lr=-1"], 1, "--lr is -1.0: must be above 0 and at most 1"),
@@ -157,11 +161,116 @@ def test_a_resumed_run_keeps_its_options(trained, capsys, tmp_path):
 
 def test_a_full_disk_gives_one_line(trained, capsys, monkeypatch):
     def full(*_):
-        raise OSError(28, "No space left on device", "checkpoint.safetensors")
+        raise OSError(28, "No space left on device")  # names no file, as write(2) does not
 
-    monkeypatch.setattr("minigan.train.checkpoint.write_atomic", full)
+    loaded = loop.resume(RunFolder.open(trained), RunFolder.open(trained).config())
+    monkeypatch.setattr(loop, "resume", lambda *_: loaded)
+    monkeypatch.setattr(RunFolder, "note_command", lambda *_: None)
+    monkeypatch.setattr("os.fsync", full)
     said = fails(capsys, ["train", "--resume", trained])
-    assert said == "minigan: checkpoint.safetensors: No space left on device\n"
+    assert said == f"minigan: {trained / 'checkpoint.safetensors'}: No space left on device\n"
+
+
+def test_out_of_memory_leaves_no_run(out, capsys, monkeypatch):
+    def too_much(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(Trainer, "step", too_much)
+    said = fails(capsys, ["train", "--out", out, *TINY])
+    assert "out of memory: use a smaller --width" in said
+    assert list(out.iterdir()) == []
+
+
+def test_out_of_memory_later_keeps_the_run(trained, out, capsys, monkeypatch):
+    step = Trainer.step
+
+    def too_much(self):
+        if self.step_count == 2:
+            raise MemoryError
+        return step(self)
+
+    monkeypatch.setattr(Trainer, "step", too_much)
+    fails(capsys, ["train", "--out", out, *TINY])
+    assert load_checkpoint(out / "00001-digits" / "checkpoint.safetensors")[1]["step"] == 2
+
+
+def test_a_run_in_use_is_left_alone(trained, capsys):
+    before = {p: p.read_bytes() for p in trained.rglob("*") if p.is_file()}
+    with RunFolder.open(trained).locked():
+        for command in (["train", "--resume", trained], ["evaluate", trained]):
+            assert f"{trained} is in use by another minigan" in fails(capsys, command)
+        assert run(["sample", str(trained), "--out", str(trained.parent / "a.png")]) == 0
+    assert {p: p.read_bytes() for p in trained.rglob("*") if p.is_file()} == before
+
+
+def test_a_new_run_is_in_use_while_it_trains(out, capsys, monkeypatch):
+    step, refused = Trainer.step, []
+
+    def visited(self):
+        with pytest.raises(RunError, match="in use"), RunFolder.open(out / "00000-digits").locked():
+            pass
+        refused.append(True)
+        return step(self)
+
+    monkeypatch.setattr(Trainer, "step", visited)
+    assert run(["train", "--out", str(out), "--steps=2", "--eval-samples=0", *TINY]) == 0
+    assert len(refused) == 2
+
+
+def test_ctrl_c_in_the_last_step_skips_the_figures(out, capsys, monkeypatch):
+    step = Trainer.step
+
+    def interrupted(self):
+        losses = step(self)
+        if self.step_count == 2:
+            signal.raise_signal(signal.SIGINT)
+        return losses
+
+    monkeypatch.setattr(Trainer, "step", interrupted)
+    said = fails(capsys, ["train", "--out", out, "--steps=2", *TINY], code=130)
+    assert "trained and saved, but not measured; `minigan evaluate" in said
+    assert not (out / "00000-digits" / "quality.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("step", "saved"), [(1, "there is no checkpoint"), (3, "the last checkpoint is of step 2")]
+)
+def test_a_second_ctrl_c_says_what_is_saved(out, capsys, monkeypatch, step, saved):
+    play = Trainer.step
+
+    def interrupted(self):
+        if self.step_count == step:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        return play(self)
+
+    monkeypatch.setattr(Trainer, "step", interrupted)
+    said = fails(capsys, ["train", "--out", out, "--steps=5", *TINY], code=130)
+    assert said == f"minigan: stopped at once at step {step}; {saved}\n"
+
+
+def test_blas_has_the_threads_of_the_run(out, monkeypatch):
+    step, seen = Trainer.step, set()
+
+    def counted(self):
+        seen.update(p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas")
+        return step(self)
+
+    monkeypatch.setattr(Trainer, "step", counted)
+    for threads in (1, 2):
+        seen.clear()
+        command = ["train", "--out", str(out), "--steps=1", "--eval-samples=0", *TINY]
+        assert run([*command, f"--threads={threads}"]) == 0
+        if not seen:
+            pytest.skip("NumPy uses a BLAS that threadpoolctl does not know")
+        assert seen == {threads}
+
+
+def test_a_changed_config_is_noticed_on_resuming(trained, capsys):
+    file = trained / "config.toml"
+    file.write_text(file.read_text().replace("seed = 0", "seed = 5"))
+    said = fails(capsys, ["train", "--resume", trained])
+    assert "does not fit its config.toml: --seed was 0 and is 5: put it back" in said
 
 
 # -- sample ---------------------------------------------------------------------------------------
@@ -191,6 +300,12 @@ def test_sample_says_what_is_wrong(trained, tmp_path, capsys):
     assert "no run at" in fails(capsys, ["sample", tmp_path / "absent"])
     said = fails(capsys, ["sample", trained, "--out", tmp_path / "absent" / "a.png"])
     assert "is no folder; make it first" in said
+    for bad in ("a.jpg", "", tmp_path):
+        assert "must be a file that ends in .png" in fails(
+            capsys, ["sample", trained, "--out", bad]
+        )
+    huge = ["sample", trained, "--seeds=0-999", "--scale=64"]
+    assert "pixels is too large" in fails(capsys, huge)
     checkpoint = trained / "checkpoint.safetensors"
     checkpoint.write_bytes(checkpoint.read_bytes()[:100])
     assert "cannot read checkpoint" in fails(capsys, ["sample", trained])

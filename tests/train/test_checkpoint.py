@@ -1,9 +1,21 @@
+import json
+
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from minigan import nn
 from minigan.train import files
-from minigan.train.checkpoint import FORMAT, group, load_checkpoint, nest, save_checkpoint
+from minigan.train.checkpoint import (
+    FORMAT,
+    fitting,
+    group,
+    load_checkpoint,
+    load_part,
+    nest,
+    save_checkpoint,
+    step_of,
+)
 from minigan.train.errors import CheckpointError
 
 ARRAYS = {
@@ -78,3 +90,50 @@ def test_groups_are_flattened_and_found_again():
     flat = nest({"g": {"a.b": 1}, "ga": {"c": 2}})
     assert flat == {"g/a.b": 1, "ga/c": 2}
     assert group(flat, "g") == {"a.b": 1}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_refused(tmp_path, value):
+    path = save_checkpoint(tmp_path / "c", {"g/w": np.array([0.0, value])}, {})
+    with pytest.raises(CheckpointError, match="c is damaged: g/w has values that are not finite"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("dtype", ["BF16", "F8_E5M2"])
+def test_types_that_numpy_has_not_give_one_line(tmp_path, dtype):
+    size = 4 if dtype == "BF16" else 2
+    header = json.dumps({"w": {"dtype": dtype, "shape": [2], "data_offsets": [0, size]}}).encode()
+    path = tmp_path / "c"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(size))
+    with pytest.raises(CheckpointError, match="cannot read checkpoint|no minigan checkpoint"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("notes", ["{nope", "[1]", "3", "[" * 100_000])
+def test_notes_that_are_no_notes_give_one_line(tmp_path, notes):
+    save_file({"a": np.zeros(2)}, tmp_path / "c", {FORMAT: notes})
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(tmp_path / "c")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("step", [None, "abc", "3", 1.5, True, float("inf"), -5, 11])
+def test_a_step_is_a_number_within_the_run(step):
+    assert step_of({"step": 10}, steps=10) == 10
+    with pytest.raises(ValueError, match="its step is .*, not one from 0 to 10"):
+        step_of({"step": step}, steps=10)
+
+
+def test_integers_in_the_place_of_floats_are_refused():
+    part = nn.Linear(2, 1)
+    state = {**part.state_dict(), "bias": np.zeros(1, np.int32)}
+    with pytest.raises(ValueError, match="bias is int32, must be float32"):
+        load_part(part, state)
+
+
+def test_a_long_list_of_faults_is_cut_short():
+    faults = ", ".join(f"layer{i}.weight" for i in range(100))
+    refused = pytest.raises(CheckpointError, match="run.*does not fit.*and more$")
+    with refused as caught, fitting("run/checkpoint"):
+        raise ValueError(faults)
+    assert len(str(caught.value)) < 400

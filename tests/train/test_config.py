@@ -35,6 +35,9 @@ def test_changed_names_what_is_not_at_its_default():
         ({"steps": True}, "--steps is True: must be of type int"),
         ({"spectral_norm": 1}, "--spectral-norm is 1: must be of type bool"),
         ({"eval_samples": 99}, "--eval-samples is 99: use at least 100, or 0"),
+        ({"steps": 10**400}, "--steps is a huge number: must be from 1 to"),
+        ({"lr": 10**5000}, "--lr is a huge number: must be above 0 and at most 1"),
+        ({"data": 10**5000}, "--data is a huge number: must be of type str"),
     ],
 )
 def test_a_value_out_of_range_is_named(options, message):
@@ -76,7 +79,10 @@ def test_a_file_comes_between_the_defaults_and_the_command_line(tmp_path):
         (b"stepz = 7", "no option 'stepz'; known: data, steps"),
         (b"steps = ", "is not valid TOML"),
         (b"\xff\xfe", "cannot read config .*: not a text file"),
-        (b"steps = 'many'", "--steps is 'many': must be of type int"),
+        (b"steps = 'many'", "config .*bad.toml: --steps is 'many': must be of type int"),
+        (b"steps = " + b"9" * 5000, "config .*bad.toml is not valid TOML"),
+        (b"steps = 0x" + b"f" * 5000, "config .*bad.toml: --steps is a huge number"),
+        (b"steps = " + b"[" * 50_000, "config .*bad.toml is not valid TOML"),
     ],
 )
 def test_a_bad_file_gives_one_line(tmp_path, content, message):
@@ -94,3 +100,22 @@ def test_a_missing_file_gives_one_line(tmp_path):
 def test_flags_are_spelt_with_dashes():
     assert flag("batch_size") == "--batch-size"
     assert list(OPTIONS) == [f.name for f in dataclasses.fields(Config)]
+
+
+def test_a_range_of_open_and_closed_ends_loses_none():
+    limits = {"low": 0, "high": 9, "above": -1, "below": 10, "choices": ()}
+    field = dataclasses.field(default=1, metadata=limits)
+    assert describe_range(field) == "at least 0 and above -1 and at most 9 and below 10"
+
+
+def test_what_decides_a_run_is_all_but_where_and_what_is_written():
+    decisive = Config(seed=7).decisive()
+    assert decisive["seed"] == 7
+    assert set(OPTIONS) - set(decisive) == {
+        "device",
+        "threads",
+        "log_every",
+        "preview_every",
+        "save_every",
+        "eval_samples",
+    }

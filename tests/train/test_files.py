@@ -1,3 +1,4 @@
+import errno
 import os
 
 import pytest
@@ -41,3 +42,34 @@ def test_the_temporary_file_is_beside_its_place(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", lambda a, b: (moved.append(a), replace(a, b)))
     files.write_atomic(tmp_path / "a", b"x")
     assert os.path.dirname(moved[0]) == str(tmp_path)
+
+
+def test_a_full_disk_names_the_file_it_is_about(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as from write(2): no file name
+
+    path = files.write_atomic(tmp_path / "a", b"old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        files.write_atomic(path, b"new")
+    assert caught.value.filename == str(path)
+    assert caught.value.errno == errno.ENOSPC
+
+
+def test_a_missing_folder_names_the_file_not_the_temporary_one(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        files.write_atomic(tmp_path / "absent" / "a", b"x")
+    assert caught.value.filename == str(tmp_path / "absent" / "a")
+
+
+def test_an_interruption_after_the_move_is_not_masked(tmp_path, monkeypatch):
+    replace = os.replace
+
+    def replace_and_stop(*names):
+        replace(*names)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", replace_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        files.write_atomic(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"

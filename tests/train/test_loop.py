@@ -9,7 +9,7 @@ from rich.console import Console
 import minigan as mg
 from minigan.testing.cupy_double import cupy_double
 from minigan.train import loop, quality
-from minigan.train.checkpoint import load_checkpoint
+from minigan.train.checkpoint import load_checkpoint, save_checkpoint
 from minigan.train.errors import CheckpointError, Diverged
 from minigan.train.records import read_records
 from minigan.train.run_folder import RunFolder
@@ -70,7 +70,8 @@ def test_a_run_leaves_its_files(tmp_path, config):
     records = read_records(folder.metrics_file)
     assert [r["step"] for r in records] == [1, 2, 3, 4]
     assert set(records[0]) == {"kind", "step", "loss_d", "r1", "loss_g", *TIMES}
-    assert load_checkpoint(folder.checkpoint_file)[1] == {"step": 4, "version": mg.__version__}
+    notes = {"step": 4, "version": mg.__version__, "config": config.decisive()}
+    assert load_checkpoint(folder.checkpoint_file)[1] == notes
     last = (folder.samples / "step-000004.png").read_bytes()
     assert (folder.samples / "latest.png").read_bytes() == last
     assert (folder.samples / "step-000000.png").read_bytes() != last
@@ -187,3 +188,74 @@ def test_a_run_on_a_gpu_leaves_what_any_machine_can_read(tmp_path, config):
     z = latents(range(4), config.latent)
     expected = images_of(loop.load_generator(on_cpu)[0], z)
     np.testing.assert_allclose(images_of(generator, z), expected, atol=1e-3)
+
+
+def test_ctrl_c_in_the_last_step_is_not_lost(tmp_path, config):
+    folder, undisturbed = train(tmp_path, config, stop_at(4))
+    assert not undisturbed
+    assert load_checkpoint(folder.checkpoint_file)[1]["step"] == 4
+
+
+def test_the_real_images_are_those_of_the_data(tmp_path, config):
+    folder, _ = new(tmp_path, config)
+    expected = loop.pictures.grid_png(loop.training_images(config)[:64])
+    assert (folder.samples / "reals.png").read_bytes() == expected
+
+
+def test_nothing_is_written_twice_for_one_step(tmp_path, config, monkeypatch):
+    saved, drawn = [], []
+    save, write = loop.checkpoint.save_checkpoint, RunFolder.write_samples
+    monkeypatch.setattr(
+        loop.checkpoint, "save_checkpoint", lambda *a: (saved.append(a[2]["step"]), save(*a))
+    )
+    monkeypatch.setattr(RunFolder, "write_samples", lambda *a: (drawn.append(a[1]), write(*a)))
+    train(tmp_path, config)
+    assert saved == [2, 4]
+    assert drawn == [0, 2, 4]
+
+
+def test_the_losses_are_drawn_ten_times_whatever_the_number_of_checkpoints(
+    tmp_path, config, monkeypatch
+):
+    drawn = []
+    monkeypatch.setattr(loop.pictures, "losses_png", lambda records: (drawn.append(1), b"")[1])
+    train(tmp_path, config.replace(steps=40, save_every=1, preview_every=100))
+    assert len(drawn) == 10
+
+
+def test_the_seconds_of_a_resumed_run_go_on(tmp_path, config):
+    folder, _ = train(tmp_path, config, stop_at(2))
+    record = read_records(folder.metrics_file)[-1]
+    folder.metrics_file.write_text(json.dumps({**record, "seconds": 1000.0}) + "\n")
+    train(tmp_path, config, folder=folder)
+    assert [r["seconds"] >= 1000 for r in read_records(folder.metrics_file)] == [True] * 3
+
+
+def test_figures_of_a_generator_that_moves_on_are_removed(tmp_path, config):
+    folder, _ = train(tmp_path, config, stop_at(2))
+    figures = {"kind": "quality", "step": 2}
+    folder.quality_file.write_text(json.dumps(figures))
+    loop.append_record(folder.metrics_file, figures)
+    train(tmp_path, config, folder=folder)
+    assert not folder.quality_file.exists()
+    assert figures in read_records(folder.metrics_file)  # they are history
+    folder.quality_file.write_text("{}")
+    loop.resume(folder, config)  # at its end: nothing moves
+    assert folder.quality_file.exists()
+
+
+def test_a_changed_config_is_noticed(tmp_path, config):
+    folder, _ = train(tmp_path, config, stop_at(2))
+    folder.config_file.write_text(config.replace(lr=0.5).to_toml())
+    message = f"{folder.checkpoint_file} does not fit its config.toml: --lr was 0.002 and is 0.5"
+    with pytest.raises(CheckpointError, match=message):
+        loop.resume(folder, folder.config())
+
+
+@pytest.mark.parametrize("notes", [{}, {"step": None}, {"step": "abc"}, {"step": -5}, {"step": 9}])
+def test_a_generator_of_no_step_is_refused(tmp_path, config, notes):
+    folder, _ = train(tmp_path, config)
+    arrays, _ = load_checkpoint(folder.checkpoint_file)
+    save_checkpoint(folder.checkpoint_file, arrays, notes)
+    with pytest.raises(CheckpointError, match="does not fit its config.toml: its step is"):
+        loop.load_generator(folder)

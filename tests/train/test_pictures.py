@@ -9,6 +9,7 @@ from PIL import Image
 
 from minigan.errors import ShapeError
 from minigan.train import pictures
+from minigan.train.errors import ConfigError
 
 
 def decode(png):
@@ -65,3 +66,21 @@ def test_losses_are_plotted():
     empty = decode(pictures.losses_png([]))
     assert picture.shape == empty.shape == (450, 800, 4)
     assert not np.array_equal(picture, empty)
+
+
+@pytest.mark.parametrize("name", ["loss_d", "loss_g", "r1"])
+def test_every_loss_has_a_curve(name):
+    records = [{"step": n, "loss_d": 1.0, "loss_g": 1.0, "r1": 1.0} for n in range(9)]
+    moved = [{**r, name: 1.0 + r["step"] % 2 / 4} for r in records]
+    picture, other = (decode(pictures.losses_png(r)) for r in (records, moved))
+    assert not np.array_equal(picture, other)
+
+
+def test_a_grid_is_no_wider_than_its_images():
+    grid = decode(pictures.grid_png(np.zeros((4, 1, 8, 8)), columns=10**9, scale=1))
+    assert grid.shape == (10, 37)
+
+
+def test_a_grid_of_too_many_pixels_is_refused():
+    with pytest.raises(ConfigError, match="a grid of 16192 x 16192 pixels is too large: fewer"):
+        pictures.grid_png(np.zeros((784, 1, 8, 8)), scale=64)

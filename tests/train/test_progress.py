@@ -17,6 +17,12 @@ def clock(monkeypatch):
     return Throughput(10, 8)
 
 
+def terminal(out, width, kind="xterm"):
+    return Console(
+        file=out, width=width, force_terminal=True, color_system=None, _environ={"TERM": kind}
+    )
+
+
 def test_rate_and_time_left(clock):
     assert clock.rate(30) == 20 * 8 / 4
     assert clock.left(30, 50) == 4.0
@@ -42,9 +48,33 @@ def test_the_last_step_has_a_line_even_off_the_beat(clock):
 
 def test_a_bar_in_a_terminal(clock):
     out = io.StringIO()
-    console = Console(file=out, width=120, force_terminal=True, color_system=None)
+    console = terminal(out, 120)
     with showing(console, clock, 40) as show:
         show(40, LOSSES)
     text = out.getvalue()
     assert "40/40" in text
     assert "D 1.250  G 0.500  R1 0.125  60 images/s" in text
+
+
+@pytest.mark.parametrize(("width", "kind"), [(40, "xterm"), (120, "dumb")])
+def test_plain_lines_where_a_bar_has_no_room_or_no_cursor(clock, width, kind):
+    out = io.StringIO()
+    with showing(terminal(out, width, kind), clock, 40) as show:
+        show(40, LOSSES)
+    assert out.getvalue() == "step 40/40  D 1.250  G 0.500  R1 0.125  60 images/s  0 s left\n"
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SystemExit(1)])
+def test_a_display_that_is_gone_does_not_end_the_training(clock, monkeypatch, error):
+    def gone(*_, **__):
+        raise error
+
+    console = Console(file=io.StringIO())
+    monkeypatch.setattr(console, "out", gone)
+    with showing(console, clock, 40) as show:
+        show(40, LOSSES)
+
+
+def test_seconds_go_on_where_the_part_before_ended(clock, monkeypatch):
+    assert Throughput(10, 8, before=30.0).total_seconds() == 30.0
+    assert clock.total_seconds() == 4.0

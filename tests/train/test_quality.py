@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 
+import minigan as mg
 from minigan.data import Dataset, load_digits
+from minigan.testing.cupy_double import cupy_double
 from minigan.train import quality
-from minigan.train.quality import Judge, evaluate
+from minigan.train.quality import Judge, evaluate, untrained
 from minigan.train.recipes import build_networks
+from minigan.train.sample import images_of
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +56,11 @@ def test_the_held_out_images_are_at_distance_zero_from_themselves(judge):
 def test_a_report_has_floor_generator_and_untrained(config, monkeypatch):
     monkeypatch.setattr(quality, "_JUDGE_STEPS", 3)
     config = config.replace(eval_samples=150)
-    generator, _ = build_networks(config)
-    report = evaluate(generator, config)
+    report = evaluate(untrained(config), config)
     assert report.samples == 150
     assert report.generator == report.untrained  # it *is* the untrained one
+    judge = Judge(load_digits("train"), load_digits("test"), steps=3)
+    assert report.floor == judge.measure(load_digits("train").images, compared=150)
     assert report.floor != report.generator
     assert sum(report.floor.shares) == pytest.approx(1)
     rounded = report.as_dict()
@@ -68,3 +72,42 @@ def test_a_report_has_floor_generator_and_untrained(config, monkeypatch):
 def test_a_small_dataset_will_do():
     data = Dataset(np.zeros((6, 1, 8, 8), np.float32), np.arange(6) % 3)
     assert Judge(data, data, steps=1).classes == 3
+
+
+def test_the_distances_are_of_equally_many_images(judge):
+    images = load_digits("train").images
+    some = judge.measure(images, compared=200)
+    assert some.frechet == judge.measure(images[:200]).frechet
+    assert some.shares == judge.measure(images).shares
+
+
+def test_an_untrained_generator_has_the_statistics_of_its_own_layers(config):
+    """So that its images have the same spread in evaluation as in training mode."""
+    generator = untrained(config.replace(width=8))
+    z = np.random.default_rng(0).normal(size=(500, config.latent)).astype(np.float32)
+    in_evaluation = images_of(generator, z, chunk=500)
+    with mg.no_grad():
+        in_training = generator.train()(mg.tensor(z)).numpy()
+    assert in_evaluation.std() == pytest.approx(in_training.std(), rel=0.05)
+    fresh, _ = build_networks(config.replace(width=8))
+    assert images_of(fresh, z, chunk=500).std() < 0.8 * in_training.std()
+
+
+def test_the_judge_stays_on_the_cpu_whatever_the_default_device():
+    train, test = load_digits("train"), load_digits("test")
+    with cupy_double(), mg.device("cuda"):
+        judge = Judge(train, test, steps=2)
+        assert judge.network.head.weight.device == "cpu"
+        shares = judge.measure(test.images).shares
+    assert shares == Judge(train, test, steps=2).measure(test.images).shares
+
+
+def test_what_json_cannot_hold_is_none(config):
+    figures = quality.Figures(float("inf"), 1.23456789, 3, (0.5, 0.5))
+    report = quality.Report(0.5, 100, 100, figures, figures, figures).as_dict()
+    assert report["floor"] == {
+        "frechet": None,
+        "reverse_kl": 1.23457,
+        "covered": 3,
+        "shares": [0.5, 0.5],
+    }

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from minigan.train import records
 from minigan.train.errors import RunError
 from minigan.train.records import append_record, drop_after, read_records
 
@@ -33,7 +34,39 @@ def test_a_last_line_cut_short_is_passed_over(file):
     assert read_records(file, "step") == STEPS
 
 
-@pytest.mark.parametrize("line", ["nonsense", "[1]", '{"step": 3}', "", "\udcff"])
+def test_what_is_added_after_a_line_cut_short_takes_its_place(file):
+    with open(file, "a") as out:
+        out.write('{"kind": "st')
+    append_record(file, STEPS[0])
+    assert read_records(file) == [*STEPS, QUALITY, STEPS[0]]
+
+
+def test_a_file_of_half_a_line_is_begun_again(tmp_path):
+    (tmp_path / "a").write_text('{"kind": "st')
+    append_record(tmp_path / "a", QUALITY)
+    assert read_records(tmp_path / "a") == [QUALITY]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nonsense",
+        "[1]",
+        '{"step": 3}',
+        "",
+        "\udcff",
+        '{"kind": "step", "step": null}',
+        '{"kind": "step", "step": 1.5}',
+        '{"kind": "step", "step": true}',
+        '{"kind": ["step"], "step": 1}',
+        '{"kind": "step", "step": 1, "loss_d": "low"}',
+        '{"kind": "step", "step": 1, "loss_d": NaN}',
+        '{"kind": "step", "step": 1, "loss_d": 1e400}',
+        '{"kind": "step", "step": ' + "9" * 5000 + "}",
+        "[" * 100_000,
+    ],
+    ids=range(14),
+)
 def test_other_damage_gives_one_line(file, line):
     good = file.read_bytes()
     file.write_bytes(good + line.encode("utf-8", "surrogateescape") + b"\n" + good)
@@ -46,9 +79,22 @@ def test_what_came_after_a_step_is_dropped(file):
     assert read_records(file) == STEPS[:2]
 
 
-def test_the_figures_are_dropped_too(file):
+def test_the_figures_stay_with_their_step(file):
+    before = file.read_bytes()
     drop_after(file, 30)
-    assert read_records(file) == STEPS
+    assert file.read_bytes() == before
+    drop_after(file, 29)
+    assert read_records(file) == STEPS[:2]
+
+
+def test_a_full_disk_names_the_file(file, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(records, "_drop_half_line", full)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        append_record(file, QUALITY)
+    assert caught.value.filename == str(file)
 
 
 def test_what_json_cannot_hold_is_refused(tmp_path):

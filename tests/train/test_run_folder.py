@@ -1,3 +1,4 @@
+import errno
 import multiprocessing
 
 import pytest
@@ -62,3 +63,39 @@ def test_samples_are_written_twice(tmp_path):
     folder.write_samples(30, b"png")
     names = {p.name: p.read_bytes() for p in folder.samples.iterdir()}
     assert names == {"step-000030.png": b"png", "latest.png": b"png"}
+
+
+def test_one_process_at_a_time_is_in_a_run(tmp_path):
+    folder = RunFolder.create(tmp_path, Config())
+    refused = pytest.raises(RunError, match="is in use by another minigan: wait for it or stop it")
+    with folder.locked(), refused, RunFolder.open(folder.path).locked():
+        pass
+    with folder.locked():  # free again
+        pass
+    assert not [p for p in folder.path.iterdir() if p.name.startswith(".")]
+
+
+def test_a_file_system_without_locks_will_do(tmp_path, monkeypatch):
+    def unknown(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    folder = RunFolder.create(tmp_path, Config())
+    monkeypatch.setattr(run_folder.fcntl, "flock", unknown)
+    entered = []
+    with folder.locked():
+        entered.append(True)
+    assert entered
+
+
+def test_a_run_has_every_option(tmp_path):
+    folder = RunFolder.create(tmp_path, Config())
+    lines = folder.config_file.read_text().splitlines()
+    folder.config_file.write_text("\n".join(x for x in lines if not x.startswith("gamma")))
+    with pytest.raises(RunError, match="config.toml has lost 'gamma': put it back"):
+        folder.config()
+
+
+def test_a_run_in_which_nothing_was_done_can_be_discarded(tmp_path):
+    folder = RunFolder.create(tmp_path, Config())
+    folder.discard()
+    assert list(tmp_path.iterdir()) == []

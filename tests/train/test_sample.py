@@ -22,9 +22,11 @@ def test_seeds_are_read_in_order(spans):
     assert parse_seeds(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "a", "3-", "-3", "5-3", "1,,2", "1;2", "1.5", "9" * 19])
+@pytest.mark.parametrize(
+    "text", ["", "a", "3-", "-3", "5-3", "1,,2", "1;2", "1.5", "9" * 19, "1 2", "٣", "3--5"]
+)
 def test_what_is_no_list_of_seeds_is_named(text):
-    with pytest.raises(ConfigError, match="--seeds has .*like 3,7,10-12"):
+    with pytest.raises(ConfigError, match=r"--seeds has .*below 10\^18 and ranges, like 3,7,10-12"):
         parse_seeds(text)
 
 
@@ -71,3 +73,7 @@ def test_the_mode_comes_back_after_an_error(generator):
         images_of(generator, np.zeros((2, 5), np.float32))
     assert generator.training
     assert mg.is_grad_enabled()
+
+
+def test_spaces_may_stand_around_numbers():
+    assert parse_seeds(" 1 , 3 - 5 ") == [1, 3, 4, 5]

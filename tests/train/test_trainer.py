@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 import minigan as mg
+from minigan.penalties import r1
 from minigan.testing.cupy_double import cupy_double
 from minigan.train.errors import CheckpointError, Diverged
+from minigan.train.recipes import learning_rate
 from minigan.train.sample import images_of
 from minigan.train.trainer import Trainer
 
@@ -156,14 +158,14 @@ def test_a_state_of_another_network_is_refused(config):
 def test_a_loss_that_is_not_finite_is_named(config, player, loss, monkeypatch):
     trainer = Trainer(config)
     trainer.step()
-    before = trainer.d.state_dict()
+    mover = {"d": trainer.d, "g": trainer.g}[player]
+    before = [p.numpy().copy() for p in mover.parameters()]
     name = {"d": "discriminator", "g": "generator"}[player]
-    monkeypatch.setattr(trainer.loss, name, lambda *_: mg.tensor(np.nan, requires_grad=True))
+    true_loss = getattr(trainer.loss, name)
+    monkeypatch.setattr(trainer.loss, name, lambda *logits: true_loss(*logits) * np.nan)
     with pytest.raises(Diverged, match=rf"{loss} is nan at step 2: try a lower --lr, a higher"):
         trainer.step()
-    if player == "d":
-        for key, value in trainer.d.state_dict().items():
-            np.testing.assert_array_equal(value, before[key])
+    assert all(map(np.array_equal, (p.numpy() for p in mover.parameters()), before))
 
 
 def test_a_weight_that_is_not_finite_is_not_saved(config):
@@ -172,3 +174,50 @@ def test_a_weight_that_is_not_finite_is_not_saved(config):
     bias.assign_(np.full(bias.shape, np.inf, np.float32))
     with pytest.raises(Diverged, match=r"d/head\.1\.bias is not finite at step 0: try a lower"):
         trainer.state()
+
+
+def test_the_penalty_is_added_to_the_loss_of_d(config):
+    """The gradients with and without it differ by its own."""
+    with_it, without, twin = (Trainer(config.replace(gamma=g)) for g in (4.0, 0.0, 4.0))
+    with_it._step_d(0), without._step_d(0)
+    weights = list(twin.d.parameters())
+    penalty = r1(twin.d, twin._tensor(twin.batches.at(0)), gamma=4.0)
+    own = mg.grad(penalty, weights, allow_unused=True)
+    pairs = zip(with_it.d.parameters(), without.d.parameters(), own, strict=True)
+    for a, b, gradient in pairs:
+        expected = 0.0 if gradient is None else gradient.numpy()
+        np.testing.assert_allclose(a.grad.numpy() - b.grad.numpy(), expected, atol=1e-5)
+    assert max(np.abs(g.numpy()).max() for g in own if g is not None) > 1e-3
+
+
+def test_every_step_has_the_rate_of_its_schedule(config):
+    trainer = Trainer(config.replace(lr=0.01, lr_decay_from=0.25))
+    rates = []
+    for _ in range(4):
+        trainer.step()
+        rates.append((trainer.adam_g.lr, trainer.adam_d.lr))
+    assert rates == [(learning_rate(trainer.config, t),) * 2 for t in range(4)]
+    assert rates[0] != rates[3]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("lr", 0.5), ("seed", 1), ("batch_size", 5), ("steps", 3), ("gamma", 0.0)]
+)
+def test_a_state_of_other_options_is_refused(config, option, value):
+    arrays, notes = Trainer(config).state()
+    changed = Trainer(config.replace(**{option: value}))
+    message = rf"--{option.replace('_', '-')} was .* and is {value}: put it back"
+    with pytest.raises(CheckpointError, match=message):
+        changed.load_state(arrays, notes)
+
+
+def test_what_is_written_where_may_change(config):
+    state = Trainer(config).state()
+    Trainer(config.replace(save_every=9, threads=2, eval_samples=100)).load_state(*state)
+
+
+@pytest.mark.parametrize("changes", [{"step": -5}, {"step": 5}, {"config": [1]}, {"config": {}}])
+def test_notes_that_do_not_fit_name_their_file(config, changes):
+    arrays, notes = Trainer(config).state()
+    with pytest.raises(CheckpointError, match=r"^runs/a does not fit its config.toml"):
+        Trainer(config).load_state(arrays, {**notes, **changes}, source="runs/a")
