@@ -14,10 +14,15 @@ def read_version() -> str:
     return re.search(r'^__version__ = "(.+)"$', source, re.MULTILINE).group(1)
 
 
-# What the command line needs: data, progress, pictures, checkpoints. The engine needs none of it.
+# What the command line needs: data, progress, pictures, checkpoints, the lecture's page. The engine
+# needs none of it.
 TRAIN = [
+    "latex2mathml>=3.77",
+    "markdown-it-py>=3.0",
     "matplotlib>=3.9",
+    "mdit-py-plugins>=0.4",
     "pillow>=10.3",
+    "pygments>=2.17",
     "rich>=13.7",
     "safetensors>=0.4.3",
     "scikit-learn>=1.5",
@@ -69,7 +74,7 @@ setup(
     ],
     python_requires=">=3.11",
     packages=find_packages(include=["minigan", "minigan.*"]),
-    package_data={"minigan": ["py.typed"]},
+    package_data={"minigan": ["py.typed", "lecture/*.css"]},
     install_requires=["numpy>=2.0"],
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["minigan = minigan.cli:main"]},

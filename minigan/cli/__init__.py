@@ -2,6 +2,7 @@
 
     app.py       the way in: every expected problem becomes one line and an exit code
     train.py     minigan train, sample, evaluate
+    lecture.py   minigan lecture
     check.py     minigan gradcheck, info
     options.py   command-line options made from the fields of `train/config.py`
     tables.py    what is printed as a table
@@ -19,7 +20,11 @@ from collections.abc import Sequence
 # What the commands import besides NumPy: module name -> the name it is installed by.
 _EXTRA = {
     "PIL": "pillow",
+    "latex2mathml": "latex2mathml",
+    "markdown_it": "markdown-it-py",
     "matplotlib": "matplotlib",
+    "mdit_py_plugins": "mdit-py-plugins",
+    "pygments": "pygments",
     "rich": "rich",
     "safetensors": "safetensors",
     "sklearn": "scikit-learn",

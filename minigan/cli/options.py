@@ -1,4 +1,4 @@
-"""Options of the command line made from a dataclass: name, type, help, range and default."""
+"""Options of the command line made from the recipes: name, type, help, range and defaults."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
-from minigan.train.config import OPTIONS, describe_range, flag
+from minigan.train.config import CONFIGS, describe_range, flag, options_by_recipe
+
+# The options of all recipes; which recipe is not one of them but an argument.
+OPTIONS = {name: by for name, by in options_by_recipe().items() if name != "recipe"}
 
 
 def with_config_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command one option for each field of `Config` and pass it the values as `options`.
+    """Give a command one option for each field of any recipe and pass it the values as `options`.
 
     `command(..., options)` gets a dictionary with None for what was not given on the command line,
     so that a config file can come between the defaults and the command line.
@@ -26,26 +29,39 @@ def with_config_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(**given, options=options)
 
     own = inspect.signature(command, eval_str=True).parameters.values()
-    parameters = [p for p in own if p.name != "options"] + [_parameter(f) for f in OPTIONS.values()]
+    parameters = [p for p in own if p.name != "options"]
+    parameters += [_parameter(name, by_recipe) for name, by_recipe in OPTIONS.items()]
     wrapper.__signature__ = inspect.Signature(parameters)
     wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
     return wrapper
 
 
-def _parameter(field: Field) -> inspect.Parameter:
-    """Return the parameter of one field, None unless given."""
-    kind = type(field.default)
-    name = flag(field.name)
-    spelling = f"{name}/--no-{name[2:]}" if kind is bool else name
+def _parameter(name: str, by_recipe: dict[str, Field]) -> inspect.Parameter:
+    """Return the parameter of one option, None unless given."""
+    field = next(iter(by_recipe.values()))
+    kind, spelling = type(field.default), flag(name)
     text = field.metadata["help"]
     if kind is bool:
-        text += f" [default: {'on' if field.default else 'off'}]"
+        spelling += f"/--no-{spelling[2:]}"
     else:
-        text += f": {describe_range(field)} [default: {field.default}]"
+        text += f": {describe_range(field)}"
+    text += f" [{_defaults(by_recipe)}]"
     option = typer.Option(spelling, help=text, show_default=False)
     return inspect.Parameter(
-        field.name,
+        name,
         inspect.Parameter.KEYWORD_ONLY,
         default=None,
         annotation=Annotated[kind | None, option],
     )
+
+
+def _defaults(by_recipe: dict[str, Field]) -> str:
+    """Say the default, or the defaults where recipes differ: "digits 0.0, vae-digits 0.9"."""
+    values = {recipe: _shown(field.default) for recipe, field in by_recipe.items()}
+    if len(values) == len(CONFIGS) and len(set(values.values())) == 1:
+        return f"default: {next(iter(values.values()))}"
+    return "default: " + ", ".join(f"{recipe} {value}" for recipe, value in values.items())
+
+
+def _shown(default: Any) -> str:
+    return {True: "on", False: "off"}[default] if isinstance(default, bool) else str(default)

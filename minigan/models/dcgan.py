@@ -48,6 +48,11 @@ class DCGANGenerator(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         return self.to_image(self.enlarge(self.project(z)))  # (N, Z) -> (N, C, S, S)
 
+    def before_tanh(self, z: Tensor) -> Tensor:
+        """Return a (N, C, S, S) where the image is tanh(a): what a likelihood reads (see VAE)."""
+        convolution, _ = self.to_image.children()
+        return convolution(self.enlarge(self.project(z)))  # (N, Z) -> (N, C, S, S)
+
 
 class DCGANDiscriminator(nn.Module):
     """Images (N, C, S, S) -> logits (N,): large means "real". Each depends on its image alone.

@@ -1,8 +1,9 @@
 """Training: recipes, the loop, and everything a run leaves on disk.
 
-    config.py      what a run is: one frozen dataclass, checked, written as TOML
+    config.py      what a run is: one frozen dataclass a recipe, checked, written as TOML
     recipes.py     from a config to networks, optimisers and data
-    trainer.py     one step of the game, and the whole state as arrays
+    trainer.py     what all trainers share, and the whole state as arrays
+    gan.py         one step of the game; vae.py: one step up the evidence lower bound
     loop.py        steps, logs, previews, checkpoints, interruption
     run_folder.py  the folder of a run; checkpoint.py, pictures.py and records.py are its files
     threads.py     how many threads BLAS uses

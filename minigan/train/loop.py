@@ -14,23 +14,35 @@ from rich.console import Console
 
 from minigan.models import DCGANGenerator
 from minigan.train import checkpoint, pictures
-from minigan.train.config import Config
+from minigan.train.config import Config, GANConfig, VAEConfig
 from minigan.train.errors import CheckpointError
 from minigan.train.files import write_atomic, write_text
+from minigan.train.gan import GANTrainer
 from minigan.train.interrupt import listening
 from minigan.train.progress import Throughput, showing
 from minigan.train.quality import Report, evaluate
-from minigan.train.recipes import build_networks, training_images
+from minigan.train.recipes import build_generator, training_images
 from minigan.train.records import append_record, drop_after, read_records
 from minigan.train.run_folder import RunFolder
 from minigan.train.sample import images_of, latents
 from minigan.train.trainer import Trainer
+from minigan.train.vae import VAETrainer
 
 Hook = Callable[[Trainer, Mapping[str, float]], None]
 
 PREVIEW_SEEDS = range(64)  # the pictures of a run show what `minigan sample --seeds 0-63` draws
 
 _LOSSES_DRAWN = 10  # times a run
+
+TRAINERS: dict[type[Config], Callable[[Config], Trainer]] = {
+    GANConfig: GANTrainer,
+    VAEConfig: VAETrainer,
+}
+
+
+def make_trainer(config: Config) -> Trainer:
+    """Return the trainer of a config's recipe, before its first step."""
+    return TRAINERS[type(config)](config)
 
 
 def begin(trainer: Trainer, folder: RunFolder) -> None:
@@ -43,7 +55,7 @@ def begin(trainer: Trainer, folder: RunFolder) -> None:
 def resume(folder: RunFolder, config: Config) -> Trainer:
     """Return the trainer of a run as its last checkpoint left it; what came later is dropped."""
     arrays, notes = checkpoint.load_checkpoint(folder.checkpoint_file)
-    trainer = Trainer(config)
+    trainer = make_trainer(config)
     trainer.load_state(arrays, notes, source=folder.checkpoint_file)
     drop_after(folder.metrics_file, trainer.step_count)
     if trainer.step_count < config.steps:  # the figures are of a generator that will move on
@@ -111,7 +123,7 @@ def load_generator(folder: RunFolder) -> tuple[DCGANGenerator, Config, int]:
     """
     config = folder.config().replace(device="cpu")
     arrays, notes = checkpoint.load_checkpoint(folder.checkpoint_file)
-    generator, _ = build_networks(config)
+    generator = build_generator(config)
     with checkpoint.fitting(folder.checkpoint_file):
         step = checkpoint.step_of(notes, steps=config.steps)
         checkpoint.load_part(generator, checkpoint.group(arrays, "ema"))

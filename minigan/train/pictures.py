@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
@@ -26,6 +27,9 @@ _CURVES = {
     "loss_d": "D (without R1)",
     "loss_g": "G",
     "r1": "R1, gamma/2 |grad D(real)|²",
+    "loss": "loss, nats an image",
+    "reconstruction": "-log p(x|z)",
+    "kl": "KL(q(z|x) ‖ N(0, I))",
 }
 
 
@@ -71,23 +75,34 @@ def tile(images: np.ndarray, columns: int, *, gap: int = 1) -> np.ndarray:
 def losses_png(records: Sequence[dict[str, Any]]) -> bytes:
     """Plot the losses of "step" records against the step; return a PNG file's bytes.
 
-    The dashed lines are the losses where the discriminator cannot tell real from fake: 2 log 2
+    A GAN's dashed lines are the losses where the discriminator cannot tell real from fake: 2 log 2
     for D and log 2 for G.
     """
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     FigureCanvasAgg(figure)  # no pyplot: nothing global, no display
     axes = figure.subplots()
-    for name, label in _CURVES.items():
-        points = [(r["step"], r[name]) for r in records if r.get(name) is not None]
-        if points:
-            axes.plot(*zip(*points, strict=True), label=label, linewidth=1)
-    for level, label in ((2 * math.log(2), "D cannot tell real from fake"), (math.log(2), None)):
-        axes.axhline(level, color="grey", linewidth=0.8, linestyle="--", label=label)
-    axes.set(xlabel="step", ylabel="loss", ylim=(0, None))
+    drawn = {name for name in _CURVES if _plot(axes, records, name)}
+    axes.set(xlabel="step", ylabel="loss")
+    if not drawn or "loss_d" in drawn:
+        _draw_indifference(axes)
     figure.legend(loc="outside upper center", ncols=4, fontsize="small", frameon=False)
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=100, metadata={"Software": None})
     return out.getvalue()
+
+
+def _plot(axes: Axes, records: Sequence[dict[str, Any]], name: str) -> bool:
+    """Plot one loss, if the records have it."""
+    points = [(r["step"], r[name]) for r in records if r.get(name) is not None]
+    if points:
+        axes.plot(*zip(*points, strict=True), label=_CURVES[name], linewidth=1)
+    return bool(points)
+
+
+def _draw_indifference(axes: Axes) -> None:
+    for level, label in ((2 * math.log(2), "D cannot tell real from fake"), (math.log(2), None)):
+        axes.axhline(level, color="grey", linewidth=0.8, linestyle="--", label=label)
+    axes.set_ylim(bottom=0)
 
 
 def _png(image: Image.Image) -> bytes:

@@ -18,6 +18,7 @@ from rich.progress import (
 Show = Callable[[int, Mapping[str, float]], None]
 
 _LINES = 10  # plain lines a run
+_SHORT = {"loss_d": "D", "loss_g": "G", "r1": "R1", "reconstruction": "rec", "kl": "KL"}
 _NARROWEST = 70  # columns of a terminal in which the bar still has room
 
 
@@ -93,7 +94,5 @@ def _plain_lines(console: Console, clock: Throughput, total: int) -> Show:
 
 
 def _text(losses: Mapping[str, float], rate: float) -> str:
-    return (
-        f"D {losses['loss_d']:.3f}  G {losses['loss_g']:.3f}  R1 {losses['r1']:.3f}  "
-        f"{rate:.0f} images/s"
-    )
+    shown = (f"{_SHORT.get(name, name)} {value:.3f}" for name, value in losses.items())
+    return "  ".join([*shown, f"{rate:.0f} images/s"])

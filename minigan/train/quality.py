@@ -23,7 +23,7 @@ from minigan.losses import cross_entropy
 from minigan.models import Classifier, DCGANGenerator
 from minigan.optim import Adam
 from minigan.train.config import Config
-from minigan.train.recipes import build_networks, drawing_from
+from minigan.train.recipes import build_generator, drawing_from
 from minigan.train.sample import images_of
 
 COVERED = 0.03  # a class counts as covered from this share of the samples
@@ -130,7 +130,7 @@ def untrained(config: Config) -> DCGANGenerator:
     Batch norms start from mean 0 and variance 1, which only training mode corrects: a generator
     that was never run would be judged by that more than by its weights.
     """
-    generator, _ = build_networks(config)
+    generator = build_generator(config)
     with mg.no_grad():
         for i in range(_SETTLING):
             z = stream(config.seed, "latents that settle", i).normal((_CHUNK, config.latent))

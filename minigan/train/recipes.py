@@ -13,18 +13,36 @@ import numpy as np
 
 from minigan.backend import default_generator
 from minigan.data import load_digits, stream
-from minigan.models import DCGANDiscriminator, DCGANGenerator
+from minigan.models import ConvVAE, DCGANDiscriminator, DCGANGenerator
 from minigan.nn import Module
 from minigan.optim import Adam
-from minigan.train.config import Config
+from minigan.train.config import Config, GANConfig, VAEConfig
 
 
-def build_networks(config: Config) -> tuple[DCGANGenerator, DCGANDiscriminator]:
+def build_gan(config: GANConfig) -> tuple[DCGANGenerator, DCGANDiscriminator]:
     """Return (G, D) with the first weights of the config's seed, on the config's device."""
     with drawing_from(config.seed, "weights"):
         g = DCGANGenerator(latent=config.latent, width=config.width)
         d = DCGANDiscriminator(width=config.width, spectral_norm=config.spectral_norm)
     return g.to(config.device), d.to(config.device)
+
+
+def build_vae(config: VAEConfig) -> ConvVAE:
+    """Return a VAE with the first weights of the config's seed, on the config's device."""
+    with drawing_from(config.seed, "weights"):
+        vae = ConvVAE(latent=config.latent, width=config.width, likelihood=config.likelihood)
+    return vae.to(config.device)
+
+
+def build_networks(config: Config) -> tuple[Module, ...]:
+    """Return the networks that a recipe trains: (G, D), or the VAE alone."""
+    return (build_vae(config),) if isinstance(config, VAEConfig) else build_gan(config)
+
+
+def build_generator(config: Config) -> DCGANGenerator:
+    """Return the untrained generator z -> x of any recipe; a VAE's is its decoder."""
+    first = build_networks(config)[0]
+    return first.generator if isinstance(first, ConvVAE) else first
 
 
 def build_optimizer(config: Config, network: Module) -> Adam:
@@ -33,7 +51,7 @@ def build_optimizer(config: Config, network: Module) -> Adam:
 
 
 def training_images(config: Config) -> np.ndarray:
-    """Return the images D is shown as real: (N, C, H, W), float32 in [-1, 1]."""
+    """Return the real images: (N, C, H, W), float32 in [-1, 1]."""
     return {"digits": load_digits}[config.data]("train").images
 
 

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from minigan.train.config import OPTIONS, Config, build_config, read_options
+from minigan.train.config import DEFAULT, Config, build_config, config_class, read_options
 from minigan.train.errors import RunError
 from minigan.train.files import write_atomic, write_text
 
@@ -37,7 +37,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, root: str | Path, config: Config, command: Sequence[str] = ()) -> RunFolder:
-        """Make `root/NNNNN-DATA` with the next free number, and write config and command.
+        """Make `root/NNNNN-RECIPE` with the next free number, and write config and command.
 
         `mkdir` either makes a folder or fails, so of two runs that start at once and choose the
         same number one gets it and the other tries the next.
@@ -45,7 +45,7 @@ class RunFolder:
         root = Path(root)
         try:
             root.mkdir(parents=True, exist_ok=True)
-            run = cls(_make_numbered(root, config.data))
+            run = cls(_make_numbered(root, config.recipe))
             run.samples.mkdir()
             write_text(run.config_file, config.to_toml())
             run.note_command(command)
@@ -109,7 +109,9 @@ class RunFolder:
 
     def config(self) -> Config:
         """Read the run's options, all of them: no run follows a default that changes later."""
-        missing = [name for name in OPTIONS if name not in read_options(self.config_file)]
+        given = read_options(self.config_file)
+        known = config_class(given.get("recipe", DEFAULT)).options()
+        missing = [name for name in known if name not in given]
         if missing:
             raise RunError(f"{self.config_file} has lost {missing[0]!r}: put it back")
         return build_config({}, file=self.config_file)

@@ -162,4 +162,4 @@ def _scipy(name: str) -> ModuleType:
     try:
         return importlib.import_module(f"scipy.{name}")
     except ModuleNotFoundError:
-        raise ImportError('exact transport needs SciPy: pip install "minigan[train]"') from None
+        raise ImportError("exact transport needs SciPy: pip install scipy") from None

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from minigan.cli.tables import print_config, print_report
-from minigan.train.config import Config
+from minigan.train.config import GANConfig
 from minigan.train.quality import Figures, Report
 
 
@@ -19,7 +19,7 @@ def figures(frechet, smallest):
 
 
 def test_changed_options_have_a_star(console):
-    print_config(console, Config(steps=5, spectral_norm=True))
+    print_config(console, GANConfig(steps=5, spectral_norm=True))
     lines = console.file.getvalue().splitlines()
     assert [line for line in lines if line.startswith("*")] == [
         "* steps = 5",
@@ -50,5 +50,5 @@ def test_a_report_is_whole_in_a_narrow_terminal():
 
 def test_a_terminal_gets_no_colours_within_numbers():
     console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system="standard")
-    print_config(console, Config())
+    print_config(console, GANConfig())
     assert "\x1b" not in console.file.getvalue()

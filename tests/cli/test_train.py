@@ -10,8 +10,8 @@ from minigan.cli import run
 from minigan.train import loop, quality
 from minigan.train.checkpoint import load_checkpoint
 from minigan.train.errors import RunError
+from minigan.train.gan import GANTrainer
 from minigan.train.run_folder import RunFolder
-from minigan.train.trainer import Trainer
 
 TINY = ("--batch-size=4", "--latent=3", "--width=2", "--save-every=2", "--log-every=1")
 
@@ -70,7 +70,7 @@ def test_a_config_file_and_the_command_line(out, tmp_path, capsys):
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(out, capsys, monkeypatch):
-    step = Trainer.step
+    step = GANTrainer.step
 
     def interrupted(self):
         losses = step(self)
@@ -79,7 +79,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(out, capsys, monkeypatch):
         return losses
 
     with monkeypatch.context() as patched:
-        patched.setattr(Trainer, "step", interrupted)
+        patched.setattr(GANTrainer, "step", interrupted)
         arguments = ["train", "--out", out, "--steps=5", "--eval-samples=0", *TINY]
         said = fails(capsys, arguments, code=130)
     folder = out / "00000-digits"
@@ -111,14 +111,14 @@ def test_ctrl_c_anywhere_else_gives_one_line(trained, capsys, monkeypatch):
 
 
 def test_divergence_gives_one_line_and_keeps_the_checkpoint(out, capsys, monkeypatch):
-    step = Trainer.step
+    step = GANTrainer.step
 
     def spoiled(self):
         if self.step_count == 2:
             self.g.to_image[0].bias.assign_(np.nan)
         return step(self)
 
-    monkeypatch.setattr(Trainer, "step", spoiled)
+    monkeypatch.setattr(GANTrainer, "step", spoiled)
     said = fails(capsys, ["train", "--out", out, "--steps=5", *TINY])
     assert "loss_d is nan at step 3: try a lower --lr" in said
     assert load_checkpoint(out / "00000-digits" / "checkpoint.safetensors")[1]["step"] == 2
@@ -175,21 +175,21 @@ def test_out_of_memory_leaves_no_run(out, capsys, monkeypatch):
     def too_much(*_):
         raise MemoryError
 
-    monkeypatch.setattr(Trainer, "step", too_much)
+    monkeypatch.setattr(GANTrainer, "step", too_much)
     said = fails(capsys, ["train", "--out", out, *TINY])
     assert "out of memory: use a smaller --width" in said
     assert list(out.iterdir()) == []
 
 
 def test_out_of_memory_later_keeps_the_run(trained, out, capsys, monkeypatch):
-    step = Trainer.step
+    step = GANTrainer.step
 
     def too_much(self):
         if self.step_count == 2:
             raise MemoryError
         return step(self)
 
-    monkeypatch.setattr(Trainer, "step", too_much)
+    monkeypatch.setattr(GANTrainer, "step", too_much)
     fails(capsys, ["train", "--out", out, *TINY])
     assert load_checkpoint(out / "00001-digits" / "checkpoint.safetensors")[1]["step"] == 2
 
@@ -204,7 +204,7 @@ def test_a_run_in_use_is_left_alone(trained, capsys):
 
 
 def test_a_new_run_is_in_use_while_it_trains(out, capsys, monkeypatch):
-    step, refused = Trainer.step, []
+    step, refused = GANTrainer.step, []
 
     def visited(self):
         with pytest.raises(RunError, match="in use"), RunFolder.open(out / "00000-digits").locked():
@@ -212,13 +212,13 @@ def test_a_new_run_is_in_use_while_it_trains(out, capsys, monkeypatch):
         refused.append(True)
         return step(self)
 
-    monkeypatch.setattr(Trainer, "step", visited)
+    monkeypatch.setattr(GANTrainer, "step", visited)
     assert run(["train", "--out", str(out), "--steps=2", "--eval-samples=0", *TINY]) == 0
     assert len(refused) == 2
 
 
 def test_ctrl_c_in_the_last_step_skips_the_figures(out, capsys, monkeypatch):
-    step = Trainer.step
+    step = GANTrainer.step
 
     def interrupted(self):
         losses = step(self)
@@ -226,7 +226,7 @@ def test_ctrl_c_in_the_last_step_skips_the_figures(out, capsys, monkeypatch):
             signal.raise_signal(signal.SIGINT)
         return losses
 
-    monkeypatch.setattr(Trainer, "step", interrupted)
+    monkeypatch.setattr(GANTrainer, "step", interrupted)
     said = fails(capsys, ["train", "--out", out, "--steps=2", *TINY], code=130)
     assert "trained and saved, but not measured; `minigan evaluate" in said
     assert not (out / "00000-digits" / "quality.json").exists()
@@ -236,7 +236,7 @@ def test_ctrl_c_in_the_last_step_skips_the_figures(out, capsys, monkeypatch):
     ("step", "saved"), [(1, "there is no checkpoint"), (3, "the last checkpoint is of step 2")]
 )
 def test_a_second_ctrl_c_says_what_is_saved(out, capsys, monkeypatch, step, saved):
-    play = Trainer.step
+    play = GANTrainer.step
 
     def interrupted(self):
         if self.step_count == step:
@@ -244,19 +244,19 @@ def test_a_second_ctrl_c_says_what_is_saved(out, capsys, monkeypatch, step, save
             signal.raise_signal(signal.SIGINT)
         return play(self)
 
-    monkeypatch.setattr(Trainer, "step", interrupted)
+    monkeypatch.setattr(GANTrainer, "step", interrupted)
     said = fails(capsys, ["train", "--out", out, "--steps=5", *TINY], code=130)
     assert said == f"minigan: stopped at once at step {step}; {saved}\n"
 
 
 def test_blas_has_the_threads_of_the_run(out, monkeypatch):
-    step, seen = Trainer.step, set()
+    step, seen = GANTrainer.step, set()
 
     def counted(self):
         seen.update(p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas")
         return step(self)
 
-    monkeypatch.setattr(Trainer, "step", counted)
+    monkeypatch.setattr(GANTrainer, "step", counted)
     for threads in (1, 2):
         seen.clear()
         command = ["train", "--out", str(out), "--steps=1", "--eval-samples=0", *TINY]

@@ -2,12 +2,12 @@
 
 import pytest
 
-from minigan.train.config import Config
+from minigan.train.config import GANConfig
 
 
 @pytest.fixture
 def config():
-    return Config(
+    return GANConfig(
         steps=4,
         batch_size=4,
         latent=3,

@@ -11,10 +11,10 @@ from minigan.testing.cupy_double import cupy_double
 from minigan.train import loop, quality
 from minigan.train.checkpoint import load_checkpoint, save_checkpoint
 from minigan.train.errors import CheckpointError, Diverged
+from minigan.train.gan import GANTrainer
 from minigan.train.records import read_records
 from minigan.train.run_folder import RunFolder
 from minigan.train.sample import images_of, latents
-from minigan.train.trainer import Trainer
 
 TIMES = ("seconds", "images_per_second")
 
@@ -29,7 +29,7 @@ def train(root, config, hook=None, folder=None):
 
 
 def new(root, config):
-    folder, trainer = RunFolder.create(root, config), Trainer(config)
+    folder, trainer = RunFolder.create(root, config), GANTrainer(config)
     loop.begin(trainer, folder)
     return folder, trainer
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan.train.config import Config
+from minigan.train.config import GANConfig
 from minigan.train.recipes import (
     build_networks,
     build_optimizer,
@@ -56,18 +56,18 @@ def test_adam_has_the_configs_numbers(config):
 
 
 def test_the_learning_rate_falls_to_zero():
-    config = Config(steps=10, lr=1.0, lr_decay_from=0.5)
+    config = GANConfig(steps=10, lr=1.0, lr_decay_from=0.5)
     rates = [learning_rate(config, step) for step in range(11)]
     assert rates == pytest.approx([1, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2, 0])
 
 
 def test_the_learning_rate_stays_if_asked_to():
-    config = Config(steps=10, lr=0.5, lr_decay_from=1.0)
+    config = GANConfig(steps=10, lr=0.5, lr_decay_from=1.0)
     assert {learning_rate(config, step) for step in range(11)} == {0.5}
 
 
 def test_averaging_starts_short_and_grows_to_the_configs():
-    config = Config(ema=0.9)
+    config = GANConfig(ema=0.9)
     assert ema_decay(config, 0) == 0.1
     assert ema_decay(config, 10) == 0.55
     assert ema_decay(config, 1000) == 0.9

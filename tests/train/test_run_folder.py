@@ -4,13 +4,13 @@ import multiprocessing
 import pytest
 
 from minigan.train import run_folder
-from minigan.train.config import Config
+from minigan.train.config import GANConfig
 from minigan.train.errors import RunError
 from minigan.train.run_folder import RunFolder, next_path
 
 
 def test_runs_are_numbered(tmp_path):
-    names = [RunFolder.create(tmp_path / "runs", Config()).path.name for _ in range(3)]
+    names = [RunFolder.create(tmp_path / "runs", GANConfig()).path.name for _ in range(3)]
     assert names == ["00000-digits", "00001-digits", "00002-digits"]
     (tmp_path / "runs" / "00041-other").mkdir()
     (tmp_path / "runs" / "my-notes").mkdir()
@@ -18,7 +18,7 @@ def test_runs_are_numbered(tmp_path):
 
 
 def test_a_new_run_holds_config_and_command(tmp_path):
-    config = Config(steps=5)
+    config = GANConfig(steps=5)
     folder = RunFolder.create(tmp_path, config, ["minigan", "train", "--out", "a b"])
     assert (folder.path / "command.txt").read_text() == "minigan train --out 'a b'\n"
     assert folder.samples.is_dir()
@@ -31,24 +31,24 @@ def test_a_number_taken_meanwhile_is_passed_over(tmp_path, monkeypatch):
     (tmp_path / "00000-digits").mkdir()
     looks = iter([tmp_path / "00000-digits", tmp_path / "00001-digits"])
     monkeypatch.setattr(run_folder, "next_path", lambda root, name: next(looks))
-    assert RunFolder.create(tmp_path, Config()).path.name == "00001-digits"
+    assert RunFolder.create(tmp_path, GANConfig()).path.name == "00001-digits"
 
 
 def _create(root):
-    return str(RunFolder.create(root, Config()).path)
+    return str(RunFolder.create(root, GANConfig()).path)
 
 
 def test_runs_that_start_at_once_get_folders_of_their_own(tmp_path):
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         paths = pool.map(_create, [tmp_path] * 12, chunksize=1)
     assert len(set(paths)) == 12
-    assert all(RunFolder.open(path).config() == Config() for path in paths)
+    assert all(RunFolder.open(path).config() == GANConfig() for path in paths)
 
 
 def test_a_place_that_cannot_be_written_gives_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="cannot write runs to .*: Not a directory; try --out"):
-        RunFolder.create(tmp_path / "file" / "runs", Config())
+        RunFolder.create(tmp_path / "file" / "runs", GANConfig())
 
 
 def test_what_is_no_run_gives_one_line(tmp_path):
@@ -59,14 +59,14 @@ def test_what_is_no_run_gives_one_line(tmp_path):
 
 
 def test_samples_are_written_twice(tmp_path):
-    folder = RunFolder.create(tmp_path, Config())
+    folder = RunFolder.create(tmp_path, GANConfig())
     folder.write_samples(30, b"png")
     names = {p.name: p.read_bytes() for p in folder.samples.iterdir()}
     assert names == {"step-000030.png": b"png", "latest.png": b"png"}
 
 
 def test_one_process_at_a_time_is_in_a_run(tmp_path):
-    folder = RunFolder.create(tmp_path, Config())
+    folder = RunFolder.create(tmp_path, GANConfig())
     refused = pytest.raises(RunError, match="is in use by another minigan: wait for it or stop it")
     with folder.locked(), refused, RunFolder.open(folder.path).locked():
         pass
@@ -79,7 +79,7 @@ def test_a_file_system_without_locks_will_do(tmp_path, monkeypatch):
     def unknown(*_):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    folder = RunFolder.create(tmp_path, Config())
+    folder = RunFolder.create(tmp_path, GANConfig())
     monkeypatch.setattr(run_folder.fcntl, "flock", unknown)
     entered = []
     with folder.locked():
@@ -88,7 +88,7 @@ def test_a_file_system_without_locks_will_do(tmp_path, monkeypatch):
 
 
 def test_a_run_has_every_option(tmp_path):
-    folder = RunFolder.create(tmp_path, Config())
+    folder = RunFolder.create(tmp_path, GANConfig())
     lines = folder.config_file.read_text().splitlines()
     folder.config_file.write_text("\n".join(x for x in lines if not x.startswith("gamma")))
     with pytest.raises(RunError, match="config.toml has lost 'gamma': put it back"):
@@ -96,6 +96,6 @@ def test_a_run_has_every_option(tmp_path):
 
 
 def test_a_run_in_which_nothing_was_done_can_be_discarded(tmp_path):
-    folder = RunFolder.create(tmp_path, Config())
+    folder = RunFolder.create(tmp_path, GANConfig())
     folder.discard()
     assert list(tmp_path.iterdir()) == []

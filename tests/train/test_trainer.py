@@ -5,9 +5,9 @@ import minigan as mg
 from minigan.penalties import r1
 from minigan.testing.cupy_double import cupy_double
 from minigan.train.errors import CheckpointError, Diverged
+from minigan.train.gan import GANTrainer
 from minigan.train.recipes import learning_rate
 from minigan.train.sample import images_of
-from minigan.train.trainer import Trainer
 
 
 def play(trainer, steps):
@@ -23,9 +23,9 @@ def assert_same_state(a, b):
 
 
 def test_the_losses_are_those_of_the_formulas(config):
-    trainer = Trainer(config.replace(gamma=3.0))
+    trainer = GANTrainer(config.replace(gamma=3.0))
     # The same quantities from the untouched twin, by other means.
-    twin = Trainer(config.replace(gamma=3.0))
+    twin = GANTrainer(config.replace(gamma=3.0))
     real = twin._tensor(twin.batches.at(0)).requires_grad_()
     with mg.no_grad():
         fake = twin.g(twin._latents("latents of D", 0))
@@ -40,7 +40,7 @@ def test_the_losses_are_those_of_the_formulas(config):
 
 
 def test_the_loss_of_g_is_taken_after_the_step_of_d(config):
-    trainer, twin = Trainer(config), Trainer(config)
+    trainer, twin = GANTrainer(config), GANTrainer(config)
     losses = trainer.step()
     twin._step_d(0)
     logits = twin.d(twin.g(twin._latents("latents of G", 0))).numpy()
@@ -48,7 +48,7 @@ def test_the_loss_of_g_is_taken_after_the_step_of_d(config):
 
 
 def test_each_player_moves_in_its_own_step_alone(config):
-    trainer = Trainer(config)
+    trainer = GANTrainer(config)
 
     def weights(network):
         return [p.numpy().copy() for p in network.parameters()]
@@ -65,7 +65,7 @@ def test_each_player_moves_in_its_own_step_alone(config):
 
 
 def test_the_step_of_g_computes_no_gradient_for_d(config):
-    trainer = Trainer(config)
+    trainer = GANTrainer(config)
     trainer._step_d(0)
     before = [p.grad for p in trainer.d.parameters()]
     trainer._step_g(0)
@@ -73,11 +73,14 @@ def test_the_step_of_g_computes_no_gradient_for_d(config):
 
 
 def test_gamma_zero_means_no_penalty(config):
-    assert [losses["r1"] for losses in play(Trainer(config.replace(gamma=0.0)), 2)] == [0.0, 0.0]
+    assert [losses["r1"] for losses in play(GANTrainer(config.replace(gamma=0.0)), 2)] == [0.0, 0.0]
 
 
 def test_the_penalty_changes_the_weights(config):
-    with_it, without = Trainer(config.replace(gamma=100.0)), Trainer(config.replace(gamma=0.0))
+    with_it, without = (
+        GANTrainer(config.replace(gamma=100.0)),
+        GANTrainer(config.replace(gamma=0.0)),
+    )
     with_it.step(), without.step()
     a, b = with_it.d.state_dict(), without.d.state_dict()
     assert not np.array_equal(a["from_image.0.weight"], b["from_image.0.weight"])
@@ -86,17 +89,17 @@ def test_the_penalty_changes_the_weights(config):
 @pytest.mark.parametrize("spectral_norm", [False, True])
 def test_the_same_seed_plays_the_same_game_bit_for_bit(config, spectral_norm):
     config = config.replace(spectral_norm=spectral_norm)
-    a, b = Trainer(config), Trainer(config)
+    a, b = GANTrainer(config), GANTrainer(config)
     assert play(a, 3) == play(b, 3)
     assert_same_state(a, b)
 
 
 def test_another_seed_plays_another_game(config):
-    assert play(Trainer(config), 1) != play(Trainer(config.replace(seed=1)), 1)
+    assert play(GANTrainer(config), 1) != play(GANTrainer(config.replace(seed=1)), 1)
 
 
 def test_previews_do_not_disturb_the_game(config):
-    quiet, watched = Trainer(config), Trainer(config)
+    quiet, watched = GANTrainer(config), GANTrainer(config)
     play(quiet, 3)
     for _ in range(3):
         z = np.zeros((2, config.latent), np.float32)
@@ -110,7 +113,7 @@ def test_previews_do_not_disturb_the_game(config):
 @pytest.mark.parametrize("spectral_norm", [False, True])
 def test_two_and_two_steps_are_four_bit_for_bit(config, spectral_norm):
     config = config.replace(spectral_norm=spectral_norm)
-    whole, first, second = (Trainer(config) for _ in range(3))
+    whole, first, second = (GANTrainer(config) for _ in range(3))
     expected = play(whole, 4)
     assert play(first, 2) == expected[:2]
     second.load_state(*first.state())
@@ -120,7 +123,7 @@ def test_two_and_two_steps_are_four_bit_for_bit(config, spectral_norm):
 
 
 def test_the_average_follows_the_weights_and_copies_the_statistics(config):
-    trainer = Trainer(config)
+    trainer = GANTrainer(config)
     before = trainer.ema.state_dict()
     trainer.step()
     now, average = trainer.g.state_dict(), trainer.ema.state_dict()
@@ -133,9 +136,9 @@ def test_the_average_follows_the_weights_and_copies_the_statistics(config):
 
 
 def test_on_a_gpu_only_the_losses_are_waited_for(config):
-    on_cpu = play(Trainer(config), 3)
+    on_cpu = play(GANTrainer(config), 3)
     with cupy_double() as double:
-        trainer = Trainer(config.replace(device="cuda"))
+        trainer = GANTrainer(config.replace(device="cuda"))
         on_gpu = play(trainer, 2)
         double.reset()
         on_gpu += play(trainer, 1)
@@ -147,16 +150,16 @@ def test_on_a_gpu_only_the_losses_are_waited_for(config):
 
 
 def test_a_state_of_another_network_is_refused(config):
-    arrays, notes = Trainer(config).state()
+    arrays, notes = GANTrainer(config).state()
     with pytest.raises(CheckpointError, match="does not fit its config.toml"):
-        Trainer(config.replace(width=3)).load_state(arrays, notes)
+        GANTrainer(config.replace(width=3)).load_state(arrays, notes)
     with pytest.raises(CheckpointError, match="does not fit its config.toml"):
-        Trainer(config).load_state(arrays, {})
+        GANTrainer(config).load_state(arrays, {})
 
 
 @pytest.mark.parametrize(("player", "loss"), [("d", "loss_d"), ("g", "loss_g")])
 def test_a_loss_that_is_not_finite_is_named(config, player, loss, monkeypatch):
-    trainer = Trainer(config)
+    trainer = GANTrainer(config)
     trainer.step()
     mover = {"d": trainer.d, "g": trainer.g}[player]
     before = [p.numpy().copy() for p in mover.parameters()]
@@ -169,7 +172,7 @@ def test_a_loss_that_is_not_finite_is_named(config, player, loss, monkeypatch):
 
 
 def test_a_weight_that_is_not_finite_is_not_saved(config):
-    trainer = Trainer(config)
+    trainer = GANTrainer(config)
     bias = trainer.d.head[1].bias
     bias.assign_(np.full(bias.shape, np.inf, np.float32))
     with pytest.raises(Diverged, match=r"d/head\.1\.bias is not finite at step 0: try a lower"):
@@ -178,7 +181,7 @@ def test_a_weight_that_is_not_finite_is_not_saved(config):
 
 def test_the_penalty_is_added_to_the_loss_of_d(config):
     """The gradients with and without it differ by its own."""
-    with_it, without, twin = (Trainer(config.replace(gamma=g)) for g in (4.0, 0.0, 4.0))
+    with_it, without, twin = (GANTrainer(config.replace(gamma=g)) for g in (4.0, 0.0, 4.0))
     with_it._step_d(0), without._step_d(0)
     weights = list(twin.d.parameters())
     penalty = r1(twin.d, twin._tensor(twin.batches.at(0)), gamma=4.0)
@@ -191,7 +194,7 @@ def test_the_penalty_is_added_to_the_loss_of_d(config):
 
 
 def test_every_step_has_the_rate_of_its_schedule(config):
-    trainer = Trainer(config.replace(lr=0.01, lr_decay_from=0.25))
+    trainer = GANTrainer(config.replace(lr=0.01, lr_decay_from=0.25))
     rates = []
     for _ in range(4):
         trainer.step()
@@ -204,20 +207,20 @@ def test_every_step_has_the_rate_of_its_schedule(config):
     ("option", "value"), [("lr", 0.5), ("seed", 1), ("batch_size", 5), ("steps", 3), ("gamma", 0.0)]
 )
 def test_a_state_of_other_options_is_refused(config, option, value):
-    arrays, notes = Trainer(config).state()
-    changed = Trainer(config.replace(**{option: value}))
+    arrays, notes = GANTrainer(config).state()
+    changed = GANTrainer(config.replace(**{option: value}))
     message = rf"--{option.replace('_', '-')} was .* and is {value}: put it back"
     with pytest.raises(CheckpointError, match=message):
         changed.load_state(arrays, notes)
 
 
 def test_what_is_written_where_may_change(config):
-    state = Trainer(config).state()
-    Trainer(config.replace(save_every=9, threads=2, eval_samples=100)).load_state(*state)
+    state = GANTrainer(config).state()
+    GANTrainer(config.replace(save_every=9, threads=2, eval_samples=100)).load_state(*state)
 
 
 @pytest.mark.parametrize("changes", [{"step": -5}, {"step": 5}, {"config": [1]}, {"config": {}}])
 def test_notes_that_do_not_fit_name_their_file(config, changes):
-    arrays, notes = Trainer(config).state()
+    arrays, notes = GANTrainer(config).state()
     with pytest.raises(CheckpointError, match=r"^runs/a does not fit its config.toml"):
-        Trainer(config).load_state(arrays, {**notes, **changes}, source="runs/a")
+        GANTrainer(config).load_state(arrays, {**notes, **changes}, source="runs/a")
