@@ -14,17 +14,23 @@ from minigan._version import __version__
 from minigan.autograd import backward, grad
 from minigan.backend import (
     Generator,
+    conv_algorithm,
     current_device,
     default_generator,
     device,
+    free_scratch,
+    get_num_threads,
     gpu_status,
     manual_seed,
+    scratch_bytes,
     set_default_device,
+    set_num_threads,
     synchronize,
 )
 from minigan.errors import DeviceError, GraphError, ShapeError, VersionError
 from minigan.op import explain, fused, op
 from minigan.ops import *
+from minigan.profiler import profile
 from minigan.recording import enable_grad, is_grad_enabled, no_grad, trace
 from minigan.tensor import Tensor, as_tensor, from_dlpack, tensor
 

@@ -19,7 +19,7 @@ from minigan.backend import is_array, xp_of
 from minigan.errors import GraphError, ShapeError, VersionError
 from minigan.node import Leaf, Node
 from minigan.op import Op, op
-from minigan.recording import recording
+from minigan.recording import recording, run_kernel, watched
 from minigan.tensor import Tensor, as_tensor, wrap
 
 
@@ -95,7 +95,7 @@ def _walk(
     for node in passed:  # all of them before the first: a refusal leaves the graph as it was
         if node.stamps is not None:
             _check_versions(node)
-    passed = set(passed)
+    passed, visit = set(passed), watched(_visit)
     with recording(create_graph):
         for node in reversed(order):  # children come first
             g = pending.pop(node, None)
@@ -106,7 +106,7 @@ def _walk(
             if node in targets if targets is not None else node.keeps_grad:
                 found[node] = g
             if node in passed:
-                _visit(node, g, path, pending, create_graph)
+                visit(node, g, path, pending, create_graph)
                 if not retain:
                     node.free()
     return found
@@ -217,7 +217,8 @@ def _fused_gradients(
     wanted = [i for i, parent in enumerate(node.parents) if parent in path]
     if not create_graph and op.kernel_backward is not None:
         needs = tuple(i in wanted for i in range(len(node.parents)))
-        arrays = op.kernel_backward(g.data, needs, node.stash, *node.kept, **node.attrs)
+        given = (g.data, needs, node.stash, *node.kept)
+        arrays = run_kernel(op, op.kernel_backward, given, node.attrs)
         return {i: wrap(arrays[i]) if is_array(arrays[i]) else arrays[i] for i in wanted}
     # The arguments may depend on one another: nodes of their own in front of them make the
     # derivatives partial ones.

@@ -14,7 +14,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-_next_id = itertools.count(1).__next__
+next_id = itertools.count(1).__next__  # later nodes have larger ids, in every thread
 
 
 class Node:
@@ -47,7 +47,7 @@ class Node:
     def __init__(
         self, op: Any, parents: tuple[Node | None, ...] | None, shape: tuple[int, ...], dtype: Any
     ) -> None:
-        self.id = _next_id()
+        self.id = next_id()
         self.op = op
         self.parents = parents
         self.shape = shape

@@ -160,8 +160,12 @@ class Op:
             arrays = self._without_tensors(arrays)
         if attrs:
             attrs = {k: v.item() if isinstance(v, np.generic) else v for k, v in attrs.items()}
+        watcher = mode.watcher
         try:
-            out = self.kernel(*arrays, **attrs)
+            if watcher is None:
+                out = self.kernel(*arrays, **attrs)
+            else:
+                out = watcher.run(self, self.kernel, arrays, attrs)
         except ValueError as error:
             raise self._explained(error, arrays) from error
         stash = None
@@ -171,8 +175,8 @@ class Op:
             out = _force_array(out)
         if out.dtype is _DOUBLE:
             out = self._justify_double(out, arrays, attrs)
-        if mode.watcher is not None:
-            mode.watcher(self.name, out)
+        if watcher is not None:
+            watcher.made(self, out)
         tensor = _new(Tensor)
         tensor.data = out
         tensor._leaf = None

@@ -5,18 +5,38 @@ The state belongs to a thread and every block restores what it found, exceptions
 
 from __future__ import annotations
 
+import functools
 import inspect
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ContextDecorator, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ContextDecorator, contextmanager
 from typing import Any
+
+
+class Watcher:
+    """Stands between the engine and what it calls; this base lets everything pass.
+
+    A subclass installed by `watching` sees each kernel of its thread and what came of it, and each
+    node that a backward pass visits. Where nobody watches, it costs one look at the thread's state.
+    """
+
+    def run(self, op: Any, kernel: Callable[..., Any], args: Sequence, options: dict) -> Any:
+        """Call a kernel of `op`: the forward one, or for a fused op that of the derivative."""
+        return kernel(*args, **options)
+
+    def made(self, op: Any, out: Any) -> None:
+        """Take note of `out`, the array that becomes the result of `op`."""
+
+    def visit(self, visit: Callable[..., None], node: Any, *args: Any) -> None:
+        """Call `visit(node, *args)`, which turns the gradient of one node into its parents'."""
+        visit(node, *args)
 
 
 class Mode(threading.local):
     """Whether this thread records, what it did before each open block, and who watches its ops."""
 
     recording = True
-    watcher: Callable[[str, Any], None] | None = None
+    watcher: Watcher | None = None
 
     def __init__(self) -> None:
         self.former: list[bool] = []
@@ -76,10 +96,39 @@ def is_grad_enabled() -> bool:
 
 
 @contextmanager
-def trace(callback: Callable[[str, Any], None]) -> Iterator[None]:
-    """Call `callback(op_name, out_array)` after each op of this thread within the block."""
-    former, mode.watcher = mode.watcher, callback
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Let `watcher` stand between the engine and its kernels, in this thread and block."""
+    former, mode.watcher = mode.watcher, watcher
     try:
         yield
     finally:
         mode.watcher = former
+
+
+def trace(callback: Callable[[str, Any], None]) -> AbstractContextManager[None]:
+    """Call `callback(op_name, out_array)` after each op of this thread within the block."""
+    return watching(_Tracer(callback))
+
+
+class _Tracer(Watcher):
+    """Reports each result of an op."""
+
+    def __init__(self, callback: Callable[[str, Any], None]) -> None:
+        self._callback = callback
+
+    def made(self, op: Any, out: Any) -> None:
+        self._callback(op.name, out)
+
+
+def run_kernel(op: Any, kernel: Callable[..., Any], args: Sequence, options: dict) -> Any:
+    """Call a kernel of `op`, through the thread's watcher if there is one."""
+    watcher = mode.watcher
+    if watcher is None:
+        return kernel(*args, **options)
+    return watcher.run(op, kernel, args, options)
+
+
+def watched(visit: Callable[..., None]) -> Callable[..., None]:
+    """Return the function that visits a node, through the thread's watcher if there is one."""
+    watcher = mode.watcher
+    return visit if watcher is None else functools.partial(watcher.visit, visit)

@@ -29,7 +29,7 @@ def run(tmp_path_factory):
         search_path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "MPLBACKEND": "Agg", "PYTHONPATH": search_path}
         done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
         )
         return done, out
 

@@ -1,8 +1,9 @@
 """Floor 0: arrays and devices. The only place that tells NumPy from CuPy.
 
-Here live the backends (`device.py`), random numbers with explicit state (`random.py`) and the
-array kernels that deserve a room of their own (`conv.py`, `normalize.py`, `special.py`). Nothing
-here knows about gradients.
+Here live the backends (`device.py`), random numbers with explicit state (`random.py`), the
+array kernels that deserve a room of their own (`conv.py` and the algorithms behind its plan,
+`normalize.py`, `special.py`) and the CPU's threads and scratch memory (`threads.py`, `blas.py`).
+Nothing here knows about gradients.
 """
 
 from minigan.backend.device import (
@@ -17,20 +18,32 @@ from minigan.backend.device import (
     synchronize,
     xp_of,
 )
+from minigan.backend.plan import conv_algorithm
 from minigan.backend.random import Generator, default_generator, manual_seed
+from minigan.backend.threads import (
+    free_scratch,
+    get_num_threads,
+    scratch_bytes,
+    set_num_threads,
+)
 
 __all__ = [
     "Backend",
     "Generator",
     "backend_of",
+    "conv_algorithm",
     "current_device",
     "default_generator",
     "device",
+    "free_scratch",
     "get_backend",
+    "get_num_threads",
     "gpu_status",
     "is_array",
     "manual_seed",
+    "scratch_bytes",
     "set_default_device",
+    "set_num_threads",
     "synchronize",
     "xp_of",
 ]

@@ -17,7 +17,7 @@ rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -70,6 +70,10 @@ class Geometry:
     def window(self) -> int:
         """K L c: values under one window, the width of the columns."""
         return self.kernel[0] * self.kernel[1] * (self.channels // self.groups)
+
+
+# A kernel's algorithm: two of x, weight and y, and the geometry, to the third.
+Algorithm = Callable[[Array, Array, Geometry], Array]
 
 
 def is_product(geometry: Geometry) -> bool:
@@ -194,3 +198,51 @@ def channels_last(x: Array) -> Array:
 def channels_first(x: Array) -> Array:
     """View (N, H, W, C) as (N, C, H, W)."""
     return x.transpose(0, 3, 1, 2)
+
+
+def read_padded(x: Array, at: Pair, target: Array, step: Pair = (1, 1)) -> None:
+    """Fill target (N, h, w, C) from every `step`-th pixel of x (N, C, H, W), `at` the first.
+
+    That may be negative or beyond the end: outside of x there are zeros.
+    """
+    high, wide = target.shape[1:3]
+    i, rows = overlap(at[0], step[0], high, x.shape[2])
+    j, columns = overlap(at[1], step[1], wide, x.shape[3])
+    target[:, : i.start] = 0
+    target[:, i.stop :] = 0
+    middle = target[:, i]
+    middle[:, :, : j.start] = 0
+    middle[:, :, j.stop :] = 0
+    middle[:, :, j] = x[:, :, rows, columns].transpose(0, 2, 3, 1)
+
+
+def overlap(start: int, step: int, count: int, size: int) -> tuple[slice, slice]:
+    """Of the places start + step i, i < count, take those within range(size): which i, and where.
+
+    >>> overlap(-3, 2, 5, 4)                               # places -3, -1, 1, 3, 5
+    (slice(2, 4, None), slice(1, 5, 2))
+    """
+    low = min(max(-(start // step), 0), count)  # the first i with start + step i >= 0
+    high = min(max(-((start - size) // step), low), count)  # the first that lies beyond
+    return slice(low, high), slice(start + step * low, start + step * high, step)
+
+
+def remainder_span(at: Pair, geometry: Geometry) -> tuple[Pair, Pair]:
+    """Return the first and the number of the i with 0 <= s i + a - padding < H, for rows, columns.
+
+    These are the pixels of x whose place in the padded x leaves the remainder `at` = (a, b) by s.
+    """
+    axes = list(zip(at, geometry.stride, geometry.padding, geometry.size, strict=True))
+    first = tuple(-((a - p) // s) for a, s, p, _ in axes)
+    stop = tuple(-((a - p - h) // s) for a, s, p, h in axes)
+    return first, (stop[0] - first[0], stop[1] - first[1])
+
+
+def windows_from(
+    padded: Array, size: Pair, kernel: Pair, stride: Pair = (1, 1), dilation: Pair = (1, 1)
+) -> Array:
+    """View (n, h, w, C), of any strides, as windows (n, p, q, K, L, C) with (p, q) = `size`."""
+    n, h, w, c = padded.strides
+    shape = (padded.shape[0], *size, *kernel, padded.shape[3])
+    strides = (n, stride[0] * h, stride[1] * w, dilation[0] * h, dilation[1] * w, c)
+    return xp_of(padded).lib.stride_tricks.as_strided(padded, shape, strides)

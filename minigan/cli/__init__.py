@@ -4,6 +4,7 @@
     train.py     minigan train, sample, evaluate
     lecture.py   minigan lecture
     check.py     minigan gradcheck, info
+    bench.py     minigan bench
     options.py   command-line options made from the fields of `train/config.py`
     tables.py    what is printed as a table
 

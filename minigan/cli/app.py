@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from minigan import __version__
-from minigan.cli import check, lecture, train
+from minigan.cli import bench, check, lecture, train
 from minigan.errors import DeviceError
 from minigan.train.errors import Stopped, TrainError
 
@@ -29,6 +29,7 @@ app.command()(train.evaluate)
 app.command()(lecture.lecture)
 app.command()(check.gradcheck)
 app.command()(check.info)
+app.command()(bench.bench)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,6 +1,13 @@
-"""The convolution kernels against naive loops, over random geometries, layouts and blocks."""
+"""The convolution kernels against naive loops, over random geometries, layouts and blocks.
+
+First whatever the plan chooses, then every algorithm that fits, those for any array library and
+those for the CPU.
+"""
 
 from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -8,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import signal
 
-from minigan.backend import columns, conv
+from minigan.backend import blocked, columns, conv, generic, plan, thin, tiles, winograd
 from minigan.backend.columns import Geometry
+from minigan.backend.threads import get_num_threads, set_num_threads
 
 # -- independent references: the defining sums, one output pixel or one tap at a time -------------
 
@@ -131,14 +139,40 @@ def assert_near(actual, expected):
     np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance)
 
 
-def run(kernel, a, b, size, geo, block=None):
-    former = columns.BLOCK_BYTES["cpu"]
-    columns.BLOCK_BYTES["cpu"] = block or former
-    name = "kernel_size" if kernel is conv.conv2d_weight else "size"
+@contextmanager
+def blocks_of(size):
+    """Make every algorithm cut its work into blocks of about `size` bytes, or as it likes."""
+    with ExitStack() as stack:
+        if size is not None:
+            stack.enter_context(patch.dict(columns.BLOCK_BYTES, cpu=size))
+            for module, name, value in (
+                (blocked, "BLOCK_BYTES", size),
+                (blocked, "FEWEST_ROWS", 1),
+                (blocked, "SMALL_KERNEL_BYTES", size),
+                (thin, "BAND_ROWS", 1),
+                (tiles, "BLOCK_BYTES", size),
+                (tiles, "FEWEST_TILES", 1),
+                (tiles, "FEWEST_FOR_TASKS", 1),
+                (winograd, "MOST_IN_PARTS", size),
+            ):
+                stack.enter_context(patch.object(module, name, value))
+        yield
+
+
+@contextmanager
+def threads(count):
+    former = get_num_threads()
+    set_num_threads(count)
     try:
-        return kernel(a, b, **{name: size}, **options(geo))
+        yield
     finally:
-        columns.BLOCK_BYTES["cpu"] = former
+        set_num_threads(former)
+
+
+def run(kernel, a, b, size, geo, block=None):
+    name = "kernel_size" if kernel is conv.conv2d_weight else "size"
+    with blocks_of(block):
+        return kernel(a, b, **{name: size}, **options(geo))
 
 
 # -- values ---------------------------------------------------------------------------------------
@@ -229,8 +263,8 @@ EXAMPLES = (
         (OVERPADDED, "conv2d", "_conv2d_im2col"),
     ],
 )
-def test_choice_of_algorithm(geo, kernel, name):
-    assert conv.choose(kernel, geo).__name__ == name
+def test_choice_among_the_generic_algorithms(geo, kernel, name):
+    assert generic.choose(kernel, geo).__name__ == name
 
 
 @pytest.mark.parametrize("geo", EXAMPLES)
@@ -243,20 +277,98 @@ def test_chosen_algorithms_are_right(geo):
     assert_near(kernel, naive_conv2d_weight(x, y, geo))
 
 
-@given(geometries())
-def test_every_candidate_that_fits_is_right(geo):
-    x, weight, y = operands(geo, np.float64)
-    given_ = {"conv2d": (x, weight), "conv_transpose2d": (y, weight), "conv2d_weight": (x, y)}
-    naive = {
-        "conv2d": naive_conv2d,
-        "conv_transpose2d": naive_conv_transpose2d,
-        "conv2d_weight": naive_conv2d_weight,
+def every_algorithm(kernel, geo):
+    """Every algorithm for the kernel and geometry in float32, by name."""
+    found = {
+        f"generic {run.__name__}": run for fits, run in generic._ALGORITHMS[kernel] if fits(geo)
     }
-    for kernel, candidates in conv._ALGORITHMS.items():
-        expected = naive[kernel](*given_[kernel], geo)
-        for fits, algorithm in candidates:
-            if fits(geo):
-                assert_near(algorithm(*given_[kernel], geo), expected)
+    return found | {c.name: c.run for c in plan.candidates(kernel, geo, True)}
+
+
+def cases(geo, dtype):
+    """Each kernel with its two operands and what the naive loop makes of them in float64."""
+    x, weight, y = operands(geo, dtype)
+    for kernel, naive, given_ in (
+        ("conv2d", naive_conv2d, (x, weight)),
+        ("conv_transpose2d", naive_conv_transpose2d, (y, weight)),
+        ("conv2d_weight", naive_conv2d_weight, (x, y)),
+    ):
+        yield kernel, given_, naive(*(a.astype(np.float64) for a in given_), geo)
+
+
+@st.composite
+def winograd_geometries(draw):
+    """3x3 with stride 1 or 4x4 with stride 2: tiles cut short, padding beyond the kernel."""
+    kernel, stride = draw(st.sampled_from([((3, 3), (1, 1)), ((4, 4), (2, 2))]))
+    padding, out, extra = draw(pairs(0, 4)), draw(pairs(1, 9)), draw(pairs(0, 2))
+    sizes = zip(kernel, stride, padding, out, extra, strict=True)
+    size = tuple(max(1, (p - 1) * s + k - 2 * pad + e) for k, s, pad, p, e in sizes)
+    batch, channels, filters = (draw(st.integers(low, 3)) for low in (0, 1, 1))
+    return Geometry(batch, channels, filters, size, kernel, out, stride, padding, (1, 1), 1)
+
+
+@given(st.one_of(geometries(), geometries(stride=(1, 1)), winograd_geometries()), BLOCKS)
+def test_every_algorithm_that_fits_is_right(geo, block):
+    for kernel, given_, expected in cases(geo, np.float32):
+        scale = np.abs(expected).max(initial=1.0)
+        for name, algorithm in every_algorithm(kernel, geo).items():
+            with blocks_of(block):
+                actual = algorithm(*given_, geo)
+            assert (actual.shape, actual.dtype) == (expected.shape, np.float32), name
+            error = np.abs(actual - expected).max(initial=0) / scale
+            assert error <= 1e-5, (kernel, name, error)
+
+
+@given(st.one_of(geometries(), winograd_geometries()), LAYOUTS, LAYOUTS)
+def test_every_algorithm_takes_any_layout(geo, layout_a, layout_b):
+    for kernel, (a, b), expected in cases(geo, np.float32):
+        scale = np.abs(expected).max(initial=1.0)
+        for name, algorithm in every_algorithm(kernel, geo).items():
+            actual = algorithm(layouts(a)[layout_a], layouts(b)[layout_b], geo)
+            assert np.abs(actual - expected).max(initial=0) <= 1e-5 * scale, (kernel, name)
+
+
+@given(st.one_of(geometries(), winograd_geometries()), st.sampled_from([500, 3000]))
+def test_results_are_the_same_bits_for_any_number_of_threads(geo, block):
+    for kernel, given_, _ in cases(geo, np.float32):
+        for name, algorithm in every_algorithm(kernel, geo).items():
+            results = []
+            for count in (1, 2, 3):
+                with threads(count), blocks_of(block):
+                    results.append(algorithm(*given_, geo).tobytes())
+            assert len(set(results)) == 1, (kernel, name)
+
+
+# As large as a layer: products of these sizes take other ways through BLAS than tiny ones.
+LAYERS = (
+    Geometry(2, 64, 64, (17, 16), (3, 3), (17, 16), ONE, ONE, ONE, 1),
+    Geometry(4, 24, 32, (30, 32), (3, 3), (30, 32), ONE, ONE, ONE, 1),
+    Geometry(4, 32, 64, (16, 16), (4, 4), (8, 8), (2, 2), ONE, ONE, 1),
+    Geometry(9, 32, 32, (16, 18), (4, 4), (8, 9), (2, 2), ONE, ONE, 1),
+    Geometry(2, 3, 64, (32, 32), (4, 4), (16, 16), (2, 2), ONE, ONE, 1),
+    Geometry(3, 128, 256, (4, 4), (4, 4), ONE, ONE, (0, 0), ONE, 1),
+    Geometry(2, 160, 130, (9, 8), ONE, (9, 8), ONE, (0, 0), ONE, 1),
+    Geometry(1, 48, 3, (32, 32), (7, 7), (32, 32), ONE, (3, 3), ONE, 1),
+)
+
+
+@pytest.mark.parametrize("geo", LAYERS)
+def test_layers_agree_with_float64_and_between_numbers_of_threads(geo):
+    x, weight, y = operands(geo, np.float32)
+    for kernel, given_ in (
+        ("conv2d", (x, weight)),
+        ("conv_transpose2d", (y, weight)),
+        ("conv2d_weight", (x, y)),
+    ):
+        wide = [a.astype(np.float64) for a in given_]
+        expected = generic.choose(kernel, geo)(*wide, geo)
+        for name, algorithm in every_algorithm(kernel, geo).items():
+            with threads(1):
+                one = algorithm(*given_, geo)
+            with threads(2):
+                two = algorithm(*given_, geo)
+            assert one.tobytes() == two.tobytes(), (kernel, name)
+            assert np.abs(one - expected).max() <= 1e-5 * np.abs(expected).max(), (kernel, name)
 
 
 # -- memory ---------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""HIPS autograd, the tracing differentiator of NumPy code that came first: the toy workload."""
