@@ -63,9 +63,9 @@ def log_sigmoid(x):
 
 
 @op(elementwise=True)
-def sigmoid_slope(y):
-    """y (1 - y): the derivative of the sigmoid, of its result."""
-    return y * (1 - y)
+def sigmoid_gradient(u, y):
+    """u y (1 - y): the gradient through y = sigmoid x, as one op and one node."""
+    return u * (y * (1 - y))
 
 
 def _minus_abs(x):
@@ -73,8 +73,11 @@ def _minus_abs(x):
     return xp.where(x.real > 0, -x, x)
 
 
-sigmoid.vjp(x=lambda g, out: g * sigmoid_slope(out))
-sigmoid_slope.vjp(y=lambda g, y: g * (1.0 - 2.0 * y))
+sigmoid.vjp(x=lambda g, out: sigmoid_gradient(g, out))
+sigmoid_gradient.vjp(
+    u=lambda g, y: sigmoid_gradient(g, y),
+    y=lambda g, u, y: g * (u * (1.0 - 2.0 * y)),
+)
 softplus.vjp(x=lambda g, x: g * sigmoid(x))
 log_sigmoid.vjp(x=lambda g, x: g * sigmoid(-x))
 
@@ -96,7 +99,7 @@ erf.vjp(x=lambda g, x: g * (exp(-square(x)) * (2.0 / math.sqrt(math.pi))))
 
 
 def _silu_slope(x: Tensor, s: Tensor) -> Tensor:
-    return s + x * sigmoid_slope(s)
+    return s + sigmoid_gradient(x, s)
 
 
 def gelu(x: Tensor, *, approximate: str = "none") -> Tensor:

@@ -165,15 +165,18 @@ def tanh(x):
 
 
 @op(elementwise=True)
-def tanh_slope(y):
-    """1 - y^2: the derivative of tanh, of its result."""
-    return 1 - y * y
+def tanh_gradient(u, y):
+    """u (1 - y^2): the gradient through y = tanh x, as one op and one node."""
+    return u * (1 - y * y)
 
 
 sin.vjp(x=lambda g, x: g * cos(x))
 cos.vjp(x=lambda g, x: -(g * sin(x)))
-tanh.vjp(x=lambda g, out: g * tanh_slope(out))
-tanh_slope.vjp(y=lambda g, y: g * (-2.0 * y))
+tanh.vjp(x=lambda g, out: tanh_gradient(g, out))
+tanh_gradient.vjp(
+    u=lambda g, y: tanh_gradient(g, y),
+    y=lambda g, u, y: g * (u * (-2.0 * y)),
+)
 
 
 # -- piecewise ------------------------------------------------------------------------------------

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from minigan import ops
-from minigan.ops.activations import sigmoid_slope
-from minigan.ops.elementwise import tanh_slope
+from minigan.ops.activations import sigmoid_gradient
+from minigan.ops.elementwise import tanh_gradient
 from minigan.testing.cases.table import ZERO, case, elementwise
 from minigan.testing.draw import apart, booleans, grid, normal, positive
 
@@ -45,7 +45,7 @@ CASES = [
     *elementwise(ops.sin, normal),
     *elementwise(ops.cos, normal),
     *elementwise(ops.tanh, normal),
-    *elementwise(tanh_slope, nonzero),
+    *elementwise(tanh_gradient, normal, nonzero),
     *elementwise(ops.erf, normal),
     # pieces
     *elementwise(ops.abs, nonzero),
@@ -64,7 +64,7 @@ CASES = [
     case(ops.astype, normal(2, 3), dtype="float64", check={"properties": ("purity", "aliasing")}),
     # activations
     *elementwise(ops.sigmoid, normal),
-    *elementwise(sigmoid_slope, nonzero),
+    *elementwise(sigmoid_gradient, normal, nonzero),
     *elementwise(ops.softplus, nonzero),
     *elementwise(ops.log_sigmoid, nonzero),
     *elementwise(ops.relu, nonzero, check=ZERO),
