@@ -47,7 +47,7 @@ gradcheck: $(VENV)/.train  ## check every op's derivatives, first and second ord
 	$(BIN)/minigan gradcheck --order 2
 
 bench: $(VENV)/.bench  ## what one recorded op costs beside bare NumPy
-	$(PINNED) $(BIN)/python benchmarks/engine_overhead.py
+	$(PINNED) $(BIN)/python -m benchmarks.engine_overhead
 
 docs: $(VENV)/.docs  ## the API reference as web pages in build/docs
 	$(BIN)/pdoc --math -o build/docs minigan

@@ -5,18 +5,15 @@ on the same arrays. *Chain*: a chain of hundreds of ops, forward and backward, p
 take turns within every repeat, so that a busy machine slows all of them alike, and the medians
 are reported. PyTorch's columns appear where it is installed.
 
-    python benchmarks/engine_overhead.py            # the figures
-    python benchmarks/engine_overhead.py --smoke    # does it run?
+    python -m benchmarks.engine_overhead            # the figures
+    python -m benchmarks.engine_overhead --smoke    # does it run?
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import importlib.util
 import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -26,6 +23,7 @@ from typing import Any
 import numpy as np
 
 import minigan as mg
+from benchmarks import machine
 
 RESULTS = Path(__file__).parent / "results" / "engine_overhead.json"
 TARGETS = {"recorded_op_minus_numpy_us": 3.0, "forward_backward_us": 7.0}
@@ -132,28 +130,6 @@ def measure(repeats: int, number: int) -> dict[str, dict[str, dict[str, float]]]
 # -- the report -----------------------------------------------------------------------------------
 
 
-def machine() -> dict[str, Any]:
-    """Return what a reader needs to judge the figures: processor and versions, no names."""
-    return {
-        "cpu": cpu_model(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "torch": importlib.metadata.version("torch") if load_torch() else None,
-        "minigan": mg.__version__,
-    }
-
-
-def cpu_model() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine()
-
-
 def table(title: str, rows: dict[str, dict[str, float]]) -> str:
     """Lay out one measurement as text, a row per op."""
     columns = list(next(iter(rows.values())))
@@ -190,7 +166,12 @@ def main() -> None:
     print(verdict(figures))
     if not options.smoke:
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        report = {"machine": machine(), "repeats": repeats, "number": number, **figures}
+        report = {
+            "machine": machine.facts(threads=1),
+            "repeats": repeats,
+            "number": number,
+            **figures,
+        }
         options.out.write_text(json.dumps({**report, "targets": TARGETS}, indent=2) + "\n")
 
 

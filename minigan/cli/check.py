@@ -20,11 +20,15 @@ from minigan.train.errors import ConfigError
 
 
 class DType(StrEnum):
+    """The precision of a check."""
+
     float64 = "float64"
     float32 = "float32"
 
 
 class Device(StrEnum):
+    """Where a check runs."""
+
     cpu = "cpu"
     cuda = "cuda"
 
