@@ -20,6 +20,7 @@ from benchmarks.compare import main as compare
 from benchmarks.sides import MINIGAN, WORKLOADS, Side, missing, peers_of
 from benchmarks.turns import Times, disagreement, play, ratios
 from benchmarks.workloads.sizes import FULL, SMOKE, STEPS
+from minigan.recording import Watcher, watching
 
 ROOT = Path(__file__).parents[1]
 NEEDS_TORCH = pytest.mark.skipif(
@@ -61,6 +62,32 @@ def test_a_workload_trains_and_can_be_repeated(name):
     assert all(len(pair) == 2 and np.isfinite(pair).all() for pair in losses)
     assert losses[0] != losses[1]
     assert [again.step() for _ in range(2)] == losses
+
+
+class Widened(Watcher):
+    """Notes the kernels that return float64, before the engine has had a look at it."""
+
+    def __init__(self):
+        self.kernels, self.names = 0, set()
+
+    def run(self, op, kernel, args, options):
+        result = kernel(*args, **options)
+        self.kernels += 1
+        results = result if kernel is not op.kernel or op.definition is None else result[:1]
+        for array in results if isinstance(results, tuple) else (results,):
+            if getattr(array, "dtype", None) == np.float64:
+                self.names.add(op.name)
+        return result
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_float32_training_never_makes_a_float64_array(name):
+    """DCGAN, CycleGAN, style, penalties: forward, backward, double backward, Adam."""
+    played, widened = workload(name), Widened()
+    with watching(widened):
+        played.step()
+    assert widened.kernels > 50
+    assert widened.names == set()
 
 
 @pytest.mark.parametrize("name", ["toy", "wgangp32", "style32"])

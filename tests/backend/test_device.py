@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan.backend import backend_of, get_backend, xp_of
+from minigan.backend import Backend, backend_of, get_backend, xp_of
+from minigan.backend.device import installed_backend
 from minigan.errors import DeviceError
 
 
@@ -41,6 +42,12 @@ def test_status_is_one_line_and_never_raises():
     assert "\n" not in mg.gpu_status()
 
 
-def test_synchronize_on_the_cpu_returns():
-    mg.synchronize()
-    mg.synchronize("cpu")
+def test_synchronize_waits_for_the_device_it_names():
+    waited = []
+    array_type = type("OtherArray", (), {})
+    other = Backend("cuda", np, array_type, np.asarray, np.asarray, lambda: waited.append(1))
+    with installed_backend(other):
+        mg.synchronize()  # the current device, the CPU
+        assert waited == []
+        mg.synchronize("cuda")
+    assert waited == [1]

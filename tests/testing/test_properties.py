@@ -11,13 +11,15 @@ from minigan.testing.properties import BEHAVIOUR, CHECKS, properties_of
 X = np.linspace(-1.0, 1.5, 6).reshape(2, 3)
 
 
-@pytest.mark.parametrize("name", CHECKS)
+@pytest.mark.parametrize("name", [name for name in CHECKS if name != "adjoint"])
 def test_no_false_alarm_on_noise(name):
-    """The gradient is 0 in exact arithmetic: what is computed is round-off, and not linear."""
+    """The gradient is 0 in exact arithmetic: what is computed is round-off, and not linear.
+
+    So the adjoint test, which is for linear functions, does not apply.
+    """
     rng = np.random.default_rng(0)
     problem = Problem(lambda x: mg.softmax(x).sum(), [rng.normal(size=(3, 4))])
-    if name != "adjoint":
-        CHECKS[name](problem)
+    CHECKS[name](problem)  # raises what it would alarm with
 
 
 @pytest.mark.parametrize(
