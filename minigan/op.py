@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigan.backend import backend_of, is_array
+from minigan.backend.elementwise import LARGE, blockwise
 from minigan.errors import DeviceError, GraphError, ShapeError
 from minigan.node import Node
 from minigan.recording import mode
@@ -66,13 +67,15 @@ class Op:
 
     definition: Callable[..., Tensor] | None = None
 
-    def __init__(self, kernel: Callable[..., Any], **flags: bool) -> None:
+    def __init__(self, kernel: Callable[..., Any], ufunc: str | None = None, **flags: bool) -> None:
         self.kernel = kernel
+        self.into = getattr(np, ufunc) if ufunc else None
         self.name = kernel.__name__.lstrip("_")  # `_sum` stands behind the public `sum`
         self.elementwise = flags.pop("elementwise", False)
         self.linear = flags.pop("linear", False)
         self.view = flags.pop("view", False)
         self.differentiable = flags.pop("differentiable", True)
+        self.blocks = self.elementwise and not self.view
         if flags:
             raise TypeError(f"op {self.name}: unknown flag {next(iter(flags))!r}")
         self._read_signature()
@@ -92,6 +95,8 @@ class Op:
         self.arity = -1 if self.variadic else len(data)
         self.defaults = {p.name: p.default for p in data if p.default is not p.empty}
         self.options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        if self.elementwise and self.options.pop("out", self) is not self:
+            self.into = self.kernel
 
     # -- declaring the derivative -------------------------------------------------------------
 
@@ -142,11 +147,13 @@ class Op:
     def __call__(self, *args: Any, **attrs: Any) -> Tensor:
         if len(args) != self.arity and not self.variadic:
             args, attrs = self._bind(args, attrs)
-        arrays, mask, bit, kind = [], 0, 1, None
+        arrays, mask, bit, kind, size = [], 0, 1, None, 0
         for arg in args:
             if isinstance(arg, Tensor):
                 array = arg.data
                 arrays.append(array)
+                if array.size > size:
+                    size = array.size
                 if type(array) is not kind:
                     if kind is not None:
                         self._refuse_mix(args)
@@ -159,13 +166,14 @@ class Op:
         if kind is None:
             arrays = self._without_tensors(arrays)
         if attrs:
-            attrs = {k: v.item() if isinstance(v, np.generic) else v for k, v in attrs.items()}
+            attrs = self._checked(attrs)
         watcher = mode.watcher
+        kernel = self.in_blocks if size >= LARGE and self.blocks else self.kernel
         try:
             if watcher is None:
-                out = self.kernel(*arrays, **attrs)
+                out = kernel(*arrays, **attrs)
             else:
-                out = watcher.run(self, self.kernel, arrays, attrs)
+                out = watcher.run(self, kernel, arrays, attrs)
         except ValueError as error:
             raise self._explained(error, arrays) from error
         stash = None
@@ -231,6 +239,10 @@ class Op:
         rule = self.rules.get(self.params[0 if self.variadic else position])
         return () if rule is None else rule.needs
 
+    def in_blocks(self, *arrays: Any, **attrs: Any) -> Any:
+        """Run the kernel of an elementwise op on large arrays, on all cores."""
+        return blockwise(self.kernel, arrays, attrs, self.into)
+
     # -- less common calls --------------------------------------------------------------------
 
     def _bind(self, args: tuple, attrs: dict) -> tuple[tuple, dict]:
@@ -249,6 +261,14 @@ class Op:
             else:
                 raise TypeError(f"{self.name} is missing its argument {name!r}")
         return tuple(bound), attrs
+
+    def _checked(self, attrs: dict) -> dict:
+        """Refuse options that are none, and turn NumPy's numbers into Python's."""
+        for name in attrs:
+            if name not in self.options:
+                known = ", ".join(self.options) or "none"
+                raise TypeError(f"{self.name} has no option {name!r}; its options: {known}")
+        return {k: v.item() if isinstance(v, np.generic) else v for k, v in attrs.items()}
 
     def _constant(self, value: Any, args: tuple) -> Any:
         """Turn an argument that is no Tensor into an array, or a number that stays weak.
@@ -346,12 +366,15 @@ class FusedOp(Op):
         return kernel
 
 
-def op(kernel: Callable[..., Any] | None = None, **flags: bool) -> Any:
+def op(kernel: Callable[..., Any] | None = None, **flags: Any) -> Any:
     """Make an op of a function of arrays: `@op` or `@op(elementwise=True)`.
 
-    Data arguments are positional, options keyword-only. Flags: `elementwise` (broadcasts; the
-    engine sums gradients to the argument's shape), `linear` (in each data argument), `view` (the
-    result may share the first argument's memory), `differentiable=False` (never recorded).
+    Data arguments are positional, options keyword-only. Flags: `elementwise` (broadcasts, and each
+    value depends on the values at its place alone: the engine sums gradients to the argument's
+    shape, and calls the kernel for blocks of large arrays, on several threads; a kernel that takes
+    `out`, or is one NumPy `ufunc`, given by name, spares memory there), `linear` (in each data
+    argument), `view` (the result may share the first argument's memory), `differentiable=False`
+    (never recorded).
 
     >>> import minigan as mg
     >>> @mg.op(elementwise=True)

@@ -9,23 +9,36 @@ from __future__ import annotations
 import math
 
 from minigan.backend import xp_of
+from minigan.backend.elementwise import positive_part, rectify, rectify_gradient
 from minigan.backend.special import erf as _erf_kernel
 from minigan.op import op
-from minigan.ops.elementwise import exp, square, tanh, where
+from minigan.ops.elementwise import exp, square, tanh, where, zeros_of
 from minigan.tensor import Tensor
 
 
 @op(elementwise=True)
-def relu(x):
+def relu(x, *, out=None):
     """max(x, 0); derivative 0 at 0."""
-    xp = xp_of(x)
-    return xp.where(x.real > 0, x, 0) if x.dtype.kind == "c" else xp.maximum(x, 0)
+    return positive_part(x, out=out)
 
 
 @op(elementwise=True)
-def leaky_relu(x, *, negative_slope=0.01):
-    """x where x > 0, else negative_slope * x."""
-    return xp_of(x).where(x.real > 0, x, x * float(negative_slope))
+def leaky_relu(x, *, negative_slope=0.01, out=None):
+    """x where x > 0, else negative_slope * x; its result, which has the sign of x, is kept.
+
+    Raises `ValueError` for a negative slope below 0, where signs would be lost: write
+    `where(x > 0, x, slope * x)` for that.
+    """
+    slope = float(negative_slope)
+    if not slope >= 0.0:
+        raise ValueError(f"leaky_relu: negative_slope is {slope}: it must be a number >= 0")
+    return rectify(x, negative_slope=slope, out=out)
+
+
+@op(elementwise=True)
+def leaky_relu_gradient(u, y, *, negative_slope=0.0, out=None):
+    """u where y > 0, else negative_slope * u: the gradient through y = leaky_relu(x), as one op."""
+    return rectify_gradient(u, y, negative_slope=float(negative_slope), out=out)
 
 
 @op(elementwise=True)
@@ -35,8 +48,18 @@ def elu(x, *, alpha=1.0):
     return xp.where(x.real > 0, x, float(alpha) * xp.expm1(xp.where(x.real > 0, 0, x)))
 
 
-relu.vjp(x=lambda g, out: where(out > 0, g, 0.0))
-leaky_relu.vjp(x=lambda g, x, negative_slope: where(x > 0, g, g * float(negative_slope)))
+# The gradient does not depend on how large y is: y is handed over without its graph, so that no
+# second derivative goes looking for zeros there.
+relu.vjp(x=lambda g, out: leaky_relu_gradient(g, out.detach()))
+leaky_relu.vjp(
+    x=lambda g, out, negative_slope: leaky_relu_gradient(
+        g, out.detach(), negative_slope=negative_slope
+    )
+)
+leaky_relu_gradient.vjp(
+    u=lambda g, y, negative_slope: leaky_relu_gradient(g, y, negative_slope=negative_slope),
+    y=lambda g, y: zeros_of(y),
+)
 elu.vjp(x=lambda g, x, out, alpha: where(x > 0, g, g * (out + float(alpha))))
 
 
@@ -52,14 +75,14 @@ def sigmoid(x):
 def softplus(x):
     """log(1 + e^x) = max(x, 0) + log1p(e^-|x|): exact at both ends."""
     xp = xp_of(x)
-    return xp.where(x.real > 0, x, 0) + xp.log1p(xp.exp(_minus_abs(x)))
+    return positive_part(x) + xp.log1p(xp.exp(_minus_abs(x)))
 
 
 @op(elementwise=True)
 def log_sigmoid(x):
     """log(1 / (1 + e^-x)) = min(x, 0) - log1p(e^-|x|)."""
     xp = xp_of(x)
-    return xp.where(x.real < 0, x, 0) - xp.log1p(xp.exp(_minus_abs(x)))
+    return -(positive_part(-x) + xp.log1p(xp.exp(_minus_abs(x))))
 
 
 @op(elementwise=True)
@@ -70,7 +93,7 @@ def sigmoid_gradient(u, y):
 
 def _minus_abs(x):
     xp = xp_of(x)
-    return xp.where(x.real > 0, -x, x)
+    return xp.where(x.real > 0, -x, x) if x.dtype.kind == "c" else -xp.abs(x)
 
 
 sigmoid.vjp(x=lambda g, out: sigmoid_gradient(g, out))

@@ -13,43 +13,44 @@ from __future__ import annotations
 import math
 
 from minigan.backend import is_array, xp_of
+from minigan.backend.elementwise import where as choose
 from minigan.op import op
 from minigan.tensor import Tensor
 
 # -- arithmetic -----------------------------------------------------------------------------------
 
 
-@op(elementwise=True)
+@op(elementwise=True, ufunc="add")
 def add(a, b):
     """a + b."""
     return a + b
 
 
-@op(elementwise=True)
+@op(elementwise=True, ufunc="subtract")
 def subtract(a, b):
     """a - b."""
     return a - b
 
 
-@op(elementwise=True, linear=True)
+@op(elementwise=True, linear=True, ufunc="multiply")
 def multiply(a, b):
     """a * b."""
     return a * b
 
 
-@op(elementwise=True)
+@op(elementwise=True, ufunc="divide")
 def divide(a, b):
     """a / b."""
     return a / b
 
 
-@op(elementwise=True, linear=True)
+@op(elementwise=True, linear=True, ufunc="negative")
 def negative(x):
     """-x."""
     return -x
 
 
-@op(elementwise=True)
+@op(elementwise=True, ufunc="square")
 def square(x):
     """x^2."""
     return x * x
@@ -90,31 +91,31 @@ def _log_of_base(a):
 # -- exponentials and roots -----------------------------------------------------------------------
 
 
-@op(elementwise=True)
+@op(elementwise=True, ufunc="exp")
 def exp(x):
     """e^x."""
     return xp_of(x).exp(x)
 
 
-@op(elementwise=True)
+@op(elementwise=True, ufunc="expm1")
 def expm1(x):
     """e^x - 1, exact near 0."""
     return xp_of(x).expm1(x)
 
 
-@op(elementwise=True)
+@op(elementwise=True, ufunc="log")
 def log(x):
     """Natural logarithm."""
     return xp_of(x).log(x)
 
 
-@op(elementwise=True)
+@op(elementwise=True, ufunc="log1p")
 def log1p(x):
     """log(1 + x), exact near 0."""
     return xp_of(x).log1p(x)
 
 
-@op(elementwise=True)
+@op(elementwise=True, ufunc="sqrt")
 def sqrt(x):
     """Square root; its derivative at 0 is infinite (see `safe_sqrt`)."""
     return xp_of(x).sqrt(x)
@@ -146,19 +147,19 @@ safe_reciprocal.vjp(x=lambda g, out: -((g * out) * out))
 # -- trigonometric and hyperbolic -----------------------------------------------------------------
 
 
-@op(elementwise=True)
+@op(elementwise=True, ufunc="sin")
 def sin(x):
     """Sine of x radians."""
     return xp_of(x).sin(x)
 
 
-@op(elementwise=True)
+@op(elementwise=True, ufunc="cos")
 def cos(x):
     """Cosine of x radians."""
     return xp_of(x).cos(x)
 
 
-@op(elementwise=True)
+@op(elementwise=True, ufunc="tanh")
 def tanh(x):
     """Hyperbolic tangent."""
     return xp_of(x).tanh(x)
@@ -244,7 +245,7 @@ def _bound(value, name):
 @op(elementwise=True)
 def where(condition, a, b):
     """a where the condition holds, b elsewhere."""
-    return xp_of(condition, a, b).where(condition, a, b)
+    return choose(condition, a, b)
 
 
 sign.vjp(x=lambda g: zeros_of(g))

@@ -76,11 +76,13 @@ def test_every_differentiable_op_is_run_by_some_case():
     assert {name for name, op in ops_of_the_library().items() if op.differentiable} <= set(users())
 
 
+# Rules of a derivative that is 0: a multiple of it is as right as the rule itself.
+ZEROS = {("sign", "x"), ("leaky_relu_gradient", "y")}
 RULES = [(name, arg) for name, op in ops_of_the_library().items() for arg in op.rules]
 
 
 @pytest.mark.parametrize("factor", [1.001, -1.0])
-@pytest.mark.parametrize(("name", "argument"), [rule for rule in RULES if rule[0] != "sign"])
+@pytest.mark.parametrize(("name", "argument"), [rule for rule in RULES if rule not in ZEROS])
 def test_a_wrong_rule_of_any_op_is_caught_by_its_cases(name, argument, factor, monkeypatch):
     rule = OPS[name].rules[argument]
     wrong = rule._replace(function=lambda g, *needs: rule.function(g, *needs) * factor)

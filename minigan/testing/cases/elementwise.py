@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minigan import ops
-from minigan.ops.activations import sigmoid_gradient
+from minigan.ops.activations import leaky_relu_gradient, sigmoid_gradient
 from minigan.ops.elementwise import tanh_gradient
 from minigan.testing.cases.table import ZERO, case, elementwise
 from minigan.testing.draw import apart, booleans, grid, normal, positive
@@ -69,6 +69,8 @@ CASES = [
     *elementwise(ops.log_sigmoid, nonzero),
     *elementwise(ops.relu, nonzero, check=ZERO),
     *elementwise(ops.leaky_relu, nonzero, negative_slope=0.2),
+    *elementwise(leaky_relu_gradient, normal, nonzero, negative_slope=0.2, check=ZERO),
+    *elementwise(leaky_relu_gradient, normal, nonzero, check=ZERO),
     *elementwise(ops.elu, nonzero, alpha=0.7),
     *elementwise(ops.silu, nonzero),
     *elementwise(ops.gelu, nonzero),
