@@ -41,8 +41,7 @@ class Linear(Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim == 0 or x.shape[-1] != self.in_features:
             raise ShapeError(f"{self!r} needs (..., {self.in_features}), got {tuple(x.shape)}")
-        y = ops.matmul(x, self.weight.T)  # (..., I) @ (I, O) -> (..., O)
-        return y if self.bias is None else y + self.bias
+        return ops.affine(x, self.weight, self.bias)  # (..., I) -> (..., O)
 
     def extra_repr(self) -> str:
         options = "" if self.bias is not None else ", bias=False"

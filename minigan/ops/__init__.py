@@ -74,10 +74,8 @@ from minigan.ops.linalg import (
 from minigan.ops.linear import (
     broadcast_to,
     cumsum,
-    einsum,
     expand_dims,
     flip,
-    matmul,
     matrix_transpose,
     mean,
     moveaxis,
@@ -104,6 +102,7 @@ from minigan.ops.normalization import (
     pixel_norm,
 )
 from minigan.ops.padding import crop, pad
+from minigan.ops.products import affine, einsum, matmul
 from minigan.ops.reductions import (
     all,
     any,

@@ -29,7 +29,8 @@ from minigan.backend import Generator, backend_of, default_generator, xp_of
 from minigan.errors import DeviceError, ShapeError
 from minigan.op import op
 from minigan.ops.elementwise import where
-from minigan.ops.linear import matmul, reshape, transpose
+from minigan.ops.linear import reshape, transpose
+from minigan.ops.products import matmul
 from minigan.tensor import Tensor, as_tensor
 
 __all__ = [

@@ -1,8 +1,7 @@
 """Linear ops, each beside its adjoint: the gradient of one is another in this file.
 
     sum      <-> broadcast_to        reshape, transpose, flip, roll: their own inverses
-    matmul   <-> matmul              cumsum <-> cumsum backwards
-    einsum   <-> einsum
+    cumsum   <-> cumsum backwards
 
 The set is closed under differentiation, so derivatives of every order exist. Shapes are NumPy's.
 """
@@ -217,108 +216,9 @@ def roll(x: Tensor, shift: int | Sequence[int], axis: int | Sequence[int]) -> Te
     return _roll(x, shift=shifts, axis=axes)
 
 
-# -- products -------------------------------------------------------------------------------------
-
-
-@op(linear=True)
-def _matmul(a, b):  # (..., n, k), (..., k, m) -> (..., n, m)
-    return a @ b
-
-
-_matmul.vjp(
-    a=lambda g, b, a_shape: sum_to(_matmul(g, matrix_transpose(b)), a_shape),  # (n, m) @ (m, k)
-    b=lambda g, a, b_shape: sum_to(_matmul(matrix_transpose(a), g), b_shape),  # (k, n) @ (n, m)
-)
-
-
 def matrix_transpose(x: Tensor) -> Tensor:
     """Exchange the last two axes."""
     return _transpose(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
-
-
-def matmul(a: Tensor, b: Tensor) -> Tensor:
-    """Matrix product over the last two axes, the leading ones broadcast; vectors as in NumPy."""
-    a, b = as_tensor(a), as_tensor(b)
-    if not a.ndim or not b.ndim:
-        raise ShapeError(f"matmul of {a.shape} and {b.shape}: scalars are multiplied with *")
-    rows, columns = a.ndim > 1, b.ndim > 1
-    if rows and columns:
-        return _matmul(a, b)
-    a = a if rows else expand_dims(a, 0)  # (k,) -> (1, k)
-    b = b if columns else expand_dims(b, 1)  # (k,) -> (k, 1)
-    return squeeze(_matmul(a, b), [i for i, kept in ((-2, rows), (-1, columns)) if not kept])
-
-
-@op(linear=True)
-def _einsum(*xs, labels, result):
-    out = xp_of(*xs).einsum(f"{','.join(labels)}->{result}", *xs, optimize=True)
-    return out if out.base is None else out.copy()  # a mere transposition would be a view
-
-
-_einsum.vjp(
-    xs=lambda g, index, xs, xs_shapes, labels, result: _einsum_rule(
-        g, index, xs, xs_shapes[index], labels, result
-    )
-)
-
-
-def _einsum_rule(g, index, xs, shape, labels, result):
-    """The gradient of operand `index`: contract g with the other operands.
-
-    A label that stands in this operand alone was summed by itself: its gradient is constant along
-    that axis.
-    """
-    others = [(x, s) for i, (x, s) in enumerate(zip(xs, labels, strict=True)) if i != index]
-    available = set(result).union(*(s for _, s in others))
-    own = labels[index]
-    kept = "".join(c for c in own if c in available)
-    inputs = (result, *(s for _, s in others))
-    part = _einsum(g, *(x for x, _ in others), labels=inputs, result=kept)
-    part = reshape(part, [part.shape[kept.index(c)] if c in kept else 1 for c in own])
-    part = sum_to(part, [1 if n == 1 else m for n, m in zip(shape, part.shape, strict=True)])
-    return _broadcast_to(part, shape=shape)
-
-
-def einsum(subscripts: str, *operands: Tensor) -> Tensor:
-    """Sum of products in Einstein's notation, as in NumPy: `einsum("ij,jk->ik", a, b)`.
-
-    An ellipsis stands for leading axes that are common to the operands. A label repeated within
-    one operand (a diagonal) is refused: index with two equal index arrays instead.
-    """
-    operands = tuple(as_tensor(x) for x in operands)
-    labels, result = _parse_einsum(subscripts, operands)
-    return _einsum(*operands, labels=labels, result=result)
-
-
-def _parse_einsum(subscripts: str, operands: Sequence[Tensor]) -> tuple[tuple[str, ...], str]:
-    """Spell out ellipses and the implicit result."""
-    left, arrow, right = subscripts.replace(" ", "").partition("->")
-    labels = left.split(",")
-    if len(labels) != len(operands):
-        raise ShapeError(f"einsum {subscripts!r}: {len(labels)} terms for {len(operands)} operands")
-    hidden = max(
-        (x.ndim - len(s) + 3 for s, x in zip(labels, operands, strict=True) if "..." in s),
-        default=0,
-    )
-    free = [c for c in "ZYXWVUTSRQPONMLKJIHGFEDCBA" if c not in subscripts][:hidden][::-1]
-    labels = [_spell(s, x.ndim, free) for s, x in zip(labels, operands, strict=True)]
-    for s, x in zip(labels, operands, strict=True):
-        if len(s) != x.ndim or len(set(s)) != len(s):
-            raise ShapeError(
-                f"einsum {subscripts!r}: term {s!r} does not fit an operand of shape {x.shape}"
-            )
-    if arrow and free and "..." not in right:
-        raise ShapeError(f"einsum {subscripts!r}: the result must keep the ellipsis")
-    if not arrow:
-        joined = "".join(labels)
-        once = sorted(c for c in set(joined) if joined.count(c) == 1 and c not in free)
-        right = "".join([*free, *once])
-    return tuple(labels), right.replace("...", "".join(free))
-
-
-def _spell(term: str, ndim: int, free: list[str]) -> str:
-    count = ndim - len(term) + 3
-    return term.replace("...", "".join(free[len(free) - count :]))
 
 
 # -- between devices ------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any
 
 from minigan import autograd
 from minigan.errors import GraphError
-from minigan.ops import activations, elementwise, indexing, linear, reductions
+from minigan.ops import activations, elementwise, indexing, linear, products, reductions
 from minigan.tensor import Tensor
 
 # -- operators ------------------------------------------------------------------------------------
@@ -21,7 +21,7 @@ _BINARY = {
     "mul": elementwise.multiply,
     "truediv": elementwise.divide,
     "pow": elementwise.pow,
-    "matmul": linear.matmul,
+    "matmul": products.matmul,
 }
 _COMPARISONS = {
     "eq": elementwise.equal,
