@@ -96,10 +96,11 @@ def _set_threads(framework: str, threads: int) -> None:
 
 
 def set_minigan_threads(threads: int) -> None:
-    """Let minigan's kernels, and NumPy's products, use so many threads in this process."""
+    """Let minigan's kernels and NumPy's products use so many threads, and keep freed memory."""
     from threadpoolctl import threadpool_limits
 
     import minigan
 
     minigan.set_num_threads(threads)
+    minigan.keep_memory()
     threadpool_limits(threads, user_api="blas")

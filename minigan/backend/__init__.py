@@ -2,7 +2,8 @@
 
 Here live the backends (`device.py`), random numbers with explicit state (`random.py`), the
 array kernels that deserve a room of their own (`conv.py` and the algorithms behind its plan,
-`normalize.py`, `special.py`) and the CPU's threads and scratch memory (`threads.py`, `blas.py`).
+`normalize.py`, `elementwise.py`, `special.py`) and the CPU's threads and memory (`threads.py`,
+`blas.py`, `memory.py`).
 Nothing here knows about gradients.
 """
 
@@ -18,6 +19,7 @@ from minigan.backend.device import (
     synchronize,
     xp_of,
 )
+from minigan.backend.memory import free_memory, keep_memory
 from minigan.backend.plan import conv_algorithm
 from minigan.backend.random import Generator, default_generator, manual_seed
 from minigan.backend.threads import (
@@ -35,11 +37,13 @@ __all__ = [
     "current_device",
     "default_generator",
     "device",
+    "free_memory",
     "free_scratch",
     "get_backend",
     "get_num_threads",
     "gpu_status",
     "is_array",
+    "keep_memory",
     "manual_seed",
     "scratch_bytes",
     "set_default_device",

@@ -161,8 +161,13 @@ _BITS = {np.dtype(np.float32): np.dtype(np.int32), np.dtype(np.float64): np.dtyp
 def positive_part(x: Array, *, out: Array | None = None) -> Array:
     """Return max(x, 0); complex numbers by their real parts."""
     xp = xp_of(x)
-    zeros = xp.zeros_like(x)  # NumPy's `maximum` is three times slower with one zero for all
-    return xp.where(x.real > 0, x, zeros) if x.dtype.kind == "c" else xp.maximum(x, zeros, out=out)
+    if x.dtype.kind == "c":
+        return xp.where(x.real > 0, x, 0)
+    if out is None:
+        out = xp.zeros_like(x)
+    else:
+        out[...] = 0
+    return xp.maximum(x, out, out=out)  # three times as fast in NumPy as with one 0 for all
 
 
 def rectify(x: Array, *, negative_slope: float, out: Array | None = None) -> Array:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from minigan.backend import get_backend
+from minigan.backend import get_backend, keep_memory
 from minigan.cli.options import with_config_options
 from minigan.cli.tables import print_config, print_report
 from minigan.train.config import CONFIGS, DEFAULT, Config, build_config, flag
@@ -61,6 +61,7 @@ def train(
         _describe(chosen, folder.path if folder else next_path(out, chosen.recipe))
         return
     command = ["minigan", *context.obj]
+    keep_memory()  # a process that only trains
     with blas_threads(chosen.threads):
         if folder:
             _go_on(folder, chosen, command)
