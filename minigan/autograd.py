@@ -181,6 +181,8 @@ def _apply_rule(node: Node, g: Tensor, position: int, create_graph: bool) -> Ten
             asked.append(wrap(node.out, node if create_graph else None))
         elif kind == "attr":
             asked.append(node.attrs[key])
+        elif kind == "shape":
+            asked.append(node.shapes[key])
         else:
             asked.append(_fetch(node, kind, key, position, create_graph))
     return function(*asked)
@@ -188,8 +190,6 @@ def _apply_rule(node: Node, g: Tensor, position: int, create_graph: bool) -> Ten
 
 def _fetch(node: Node, kind: str, key: Any, position: int, create_graph: bool) -> Any:
     """Look up the less common things that a rule may ask for."""
-    if kind == "shape":
-        return node.shapes[key]
     if kind == "shapes":
         return node.shapes
     if kind == "index":

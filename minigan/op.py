@@ -216,7 +216,7 @@ class Op:
         if plan.out:
             node.out = out
         if plan.attrs:
-            node.attrs = {**self.options, **attrs}
+            node.attrs = {**self.options, **attrs} if attrs else self.options
         node.stash = stash
         return node
 
@@ -264,11 +264,13 @@ class Op:
 
     def _checked(self, attrs: dict) -> dict:
         """Refuse options that are none, and turn NumPy's numbers into Python's."""
-        for name in attrs:
+        for name, value in attrs.items():
             if name not in self.options:
                 known = ", ".join(self.options) or "none"
                 raise TypeError(f"{self.name} has no option {name!r}; its options: {known}")
-        return {k: v.item() if isinstance(v, np.generic) else v for k, v in attrs.items()}
+            if isinstance(value, np.generic):
+                attrs = {**attrs, name: value.item()}
+        return attrs
 
     def _constant(self, value: Any, args: tuple) -> Any:
         """Turn an argument that is no Tensor into an array, or a number that stays weak.

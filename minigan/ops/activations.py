@@ -13,7 +13,7 @@ from minigan.backend.elementwise import positive_part, rectify, rectify_gradient
 from minigan.backend.special import erf as _erf_kernel
 from minigan.op import op
 from minigan.ops.elementwise import exp, square, tanh, where, zeros_of
-from minigan.tensor import Tensor
+from minigan.tensor import Tensor, as_tensor
 
 
 @op(elementwise=True)
@@ -23,16 +23,8 @@ def relu(x, *, out=None):
 
 
 @op(elementwise=True)
-def leaky_relu(x, *, negative_slope=0.01, out=None):
-    """x where x > 0, else negative_slope * x; its result, which has the sign of x, is kept.
-
-    Raises `ValueError` for a negative slope below 0, where signs would be lost: write
-    `where(x > 0, x, slope * x)` for that.
-    """
-    slope = float(negative_slope)
-    if not slope >= 0.0:
-        raise ValueError(f"leaky_relu: negative_slope is {slope}: it must be a number >= 0")
-    return rectify(x, negative_slope=slope, out=out)
+def _leaky_relu(x, *, negative_slope, out=None):
+    return rectify(x, negative_slope=negative_slope, out=out)
 
 
 @op(elementwise=True)
@@ -51,7 +43,7 @@ def elu(x, *, alpha=1.0):
 # The gradient does not depend on how large y is: y is handed over without its graph, so that no
 # second derivative goes looking for zeros there.
 relu.vjp(x=lambda g, out: leaky_relu_gradient(g, out.detach()))
-leaky_relu.vjp(
+_leaky_relu.vjp(
     x=lambda g, out, negative_slope: leaky_relu_gradient(
         g, out.detach(), negative_slope=negative_slope
     )
@@ -61,6 +53,16 @@ leaky_relu_gradient.vjp(
     y=lambda g, y: zeros_of(y),
 )
 elu.vjp(x=lambda g, x, out, alpha: where(x > 0, g, g * (out + float(alpha))))
+
+
+def leaky_relu(x: Tensor, *, negative_slope: float = 0.01) -> Tensor:
+    """x where x > 0, else negative_slope * x. Maas et al. 2013.
+
+    Its derivative keeps the result, which has the sign of x, and lets x go; with a slope below 0
+    signs are lost, and x is kept.
+    """
+    x, slope = as_tensor(x), float(negative_slope)
+    return _leaky_relu(x, negative_slope=slope) if slope >= 0.0 else where(x > 0, x, x * slope)
 
 
 @op(elementwise=True)

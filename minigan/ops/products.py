@@ -22,7 +22,11 @@ from minigan.tensor import Tensor, as_tensor
 
 @op(linear=True)
 def _matmul(a, b, *, ta=False, tb=False):  # (..., n, k), (..., k, m) -> (..., n, m)
-    return (a.swapaxes(-1, -2) if ta else a) @ (b.swapaxes(-1, -2) if tb else b)
+    if ta:
+        a = a.swapaxes(-1, -2)
+    if tb:
+        b = b.swapaxes(-1, -2)
+    return a.dot(b) if a.ndim == b.ndim == 2 else a @ b  # `@` takes half a microsecond more
 
 
 # With Y = A B the gradients are G B^T and A^T G; an argument that is given transposed gets the
@@ -47,12 +51,13 @@ _matmul.vjp(a=_gradient_of_a, b=_gradient_of_b)
 
 def matmul(a: Tensor, b: Tensor) -> Tensor:
     """Matrix product over the last two axes, the leading ones broadcast; vectors as in NumPy."""
-    a, b = as_tensor(a), as_tensor(b)
-    if not a.ndim or not b.ndim:
-        raise ShapeError(f"matmul of {a.shape} and {b.shape}: scalars are multiplied with *")
-    rows, columns = a.ndim > 1, b.ndim > 1
+    if not (isinstance(a, Tensor) and isinstance(b, Tensor)):
+        a, b = as_tensor(a), as_tensor(b)
+    rows, columns = a.data.ndim > 1, b.data.ndim > 1
     if rows and columns:
         return _matmul(a, b)
+    if not a.ndim or not b.ndim:
+        raise ShapeError(f"matmul of {a.shape} and {b.shape}: scalars are multiplied with *")
     a = a if rows else expand_dims(a, 0)  # (k,) -> (1, k)
     b = b if columns else expand_dims(b, 1)  # (k,) -> (k, 1)
     return squeeze(_matmul(a, b), [i for i, kept in ((-2, rows), (-1, columns)) if not kept])
@@ -63,7 +68,7 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
 
 @op
 def _affine(x, weight, bias):  # (N, I), (O, I), (O,) -> (N, O)
-    out = x @ weight.T
+    out = x.dot(weight.T)
     if bias is None:
         return out
     if out.dtype == bias.dtype:

@@ -157,5 +157,5 @@ def test_unknown_options_and_missing_data_are_refused():
         mg.add(mg.zeros(2))
     with pytest.raises(TypeError, match=r"exp takes its data \('x',\) by position, got 2"):
         mg.exp(mg.zeros(2), mg.zeros(2))
-    with pytest.raises(TypeError, match="options go by keyword: negative_slope"):
-        mg.leaky_relu(mg.zeros(2), 0.2)
+    with pytest.raises(TypeError, match="options go by keyword: alpha"):
+        mg.elu(mg.zeros(2), 0.2)

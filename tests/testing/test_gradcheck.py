@@ -251,7 +251,7 @@ def test_empty_inputs_pass_as_empty():
 # -- kinks ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fn", [mg.relu, mg.abs, mg.leaky_relu], ids=lambda op: op.name)
+@pytest.mark.parametrize("fn", [mg.relu, mg.abs, mg.leaky_relu], ids=lambda fn: fn.__name__)
 def test_kink_is_named(fn):
     x = X.copy()
     x[1, 2] = 0.0
