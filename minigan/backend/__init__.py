@@ -3,7 +3,7 @@
 Here live the backends (`device.py`), random numbers with explicit state (`random.py`), the
 array kernels that deserve a room of their own (`conv.py` and the algorithms behind its plan,
 `normalize.py`, `elementwise.py`, `special.py`) and the CPU's threads and memory (`threads.py`,
-`blas.py`, `memory.py`).
+`cores.py`, `blas.py`, `memory.py`).
 Nothing here knows about gradients.
 """
 

@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from minigan.backend.blas import find_blas
+from minigan.backend.cores import current_core, keep_off
 
 Task = Callable[[int], Any]
 
@@ -154,16 +155,22 @@ class _Pool:
         """Forget the threads and their locks: a forked child has copies that nobody serves."""
         self.lock = threading.Lock()
         self.jobs: queue.SimpleQueue[tuple[contextvars.Context, _Job]] = queue.SimpleQueue()
-        self.started = 0
+        self.threads: list[threading.Thread] = []
+        self.avoided: int | None = None  # the core that the threads keep off
 
     def call(self, job: _Job, helpers: int) -> None:
         """Offer a job to `helpers` threads."""
         with self.lock:
-            while self.started < helpers:
-                self.started += 1
-                name = f"minigan-{self.started}"
+            while len(self.threads) < helpers:
+                name = f"minigan-{len(self.threads) + 1}"
                 thread = threading.Thread(target=_serve, args=(self.jobs,), name=name, daemon=True)
                 thread.start()
+                self.threads.append(thread)
+                self.avoided = None
+            core = current_core()
+            if core != self.avoided:
+                self.avoided = core
+                keep_off(core, self.threads)
         for _ in range(helpers):
             # In the caller's context: `np.errstate` holds for the tasks as well.
             self.jobs.put((contextvars.copy_context(), job))
