@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from minigan.backend import xp_of
 from minigan.nn.module import Module
-from minigan.recording import no_grad
+from minigan.optim.blocks import Blocks, spare
 
 
 class EMA:
@@ -35,16 +36,28 @@ class EMA:
         self.source, self.decay = module, float(decay)
         self.module = copy.deepcopy(module).requires_grad_(False).eval()
         self.module.zero_grad()
+        self._blocks = Blocks()
 
-    @no_grad()
     def update(self) -> None:
         """Move the average towards the module's parameters and copy its buffers."""
         source = dict(self.source.named_parameters())
-        for name, average in self.module.named_parameters():
-            average.assign_(average + (source[name].detach() - average) * (1.0 - self.decay))
+        averages = dict(self.module.named_parameters())
+        sources = {i: source[name].data for i, name in enumerate(averages)}
+        self._blocks.settle([average.data for average in averages.values()], sources)
+        try:
+            self._blocks.apply(self._approach, sources)
+        finally:
+            for average in averages.values():
+                average._version[0] += 1
         buffers = dict(self.source.named_buffers())
         for name, copied in self.module.named_buffers():
             copied.assign_(buffers[name])
+
+    def _approach(self, _: int, average: Any, value: Any) -> None:
+        """Move flat arrays of averages towards the values."""
+        step = xp_of(average).subtract(value, average, out=spare(average))
+        step *= 1.0 - self.decay
+        average += step
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Return the averaged module's state."""

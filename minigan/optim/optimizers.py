@@ -5,6 +5,9 @@ formulas and defaults are PyTorch's. Letters: p parameter, g its gradient, t the
 step, counted from 1 for each parameter. Every product is taken with Python floats, so float32
 stays float32 whatever the type of a hyper-parameter, and everything happens on the parameter's
 device, with no wait for it.
+
+A formula is written once, as `_update`, for flat arrays that it changes in place; `blocks.py` says
+which arrays those are, which memory is kept, and why it is fast.
 """
 
 from __future__ import annotations
@@ -15,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from minigan.backend import backend_of, xp_of
-from minigan.nn.parameter import moved
 from minigan.nn.state import fit
+from minigan.optim.blocks import Blocks, spare
 from minigan.tensor import Tensor
 
 Array = Any
@@ -35,7 +38,7 @@ class Optimizer:
         self.lr = _at_least_zero("lr", lr)
         self.weight_decay = _at_least_zero("weight_decay", weight_decay)
         self._steps = [0] * len(self.params)
-        self._state: list[dict[str, Array]] = [{} for _ in self.params]
+        self._blocks = Blocks(len(self.slots))
 
     @property
     def lr(self) -> float:
@@ -48,14 +51,15 @@ class Optimizer:
 
     def step(self) -> None:
         """Move every parameter that has a gradient; the others, and their state, stay."""
-        for i, param in enumerate(self.params):
-            if param.grad is None:
-                continue
+        grads = {i: g.data for i, g in enumerate([p.grad for p in self.params]) if g is not None}
+        self._blocks.settle([param.data for param in self.params], grads)
+        for i in grads:
             self._steps[i] += 1
-            grad, state = param.grad.data, self._state[i]
-            for name in self.slots:
-                state[name] = _beside(param.data, state.get(name))
-            param.assign_(self._update(param.data, self._decayed(param.data, grad), i))
+        try:
+            self._blocks.apply(self._update, grads, self._steps)
+        finally:  # also after Ctrl-C in the middle: what was written is seen
+            for i in grads:
+                self.params[i]._version[0] += 1
 
     def zero_grad(self) -> None:
         """Drop the gradients, so that the next backward pass starts from nothing."""
@@ -69,8 +73,9 @@ class Optimizer:
         the parameter at that place in the list.
         """
         state = {"lr": np.array(self.lr), "step": np.array(self._steps)}
-        for i, kept in enumerate(self._state):
-            for name, array in kept.items():
+        moved = (i for i, t in enumerate(self._steps) if t)
+        for i in moved:
+            for name, array in zip(self.slots, self._blocks.state[i], strict=True):
                 state[f"{i}.{name}"] = np.array(backend_of(array).asnumpy(array))
         return state
 
@@ -90,11 +95,13 @@ class Optimizer:
                 f"{type(self).__name__} cannot load a state of another kind of optimiser, of other "
                 f"options or parameters; {faults}"
             )
-        loaded: list[dict[str, Array]] = [{} for _ in self.params]
-        for key, array in found.arrays.items():
-            i, _, name = key.partition(".")
-            loaded[int(i)][name] = array
-        self.lr, self._steps, self._state = float(state["lr"]), steps, loaded
+        self.lr, self._steps = float(state["lr"]), steps
+        self._blocks.replace(
+            [
+                tuple(found.arrays[f"{i}.{name}"] for name in self.slots) if t else ()
+                for i, t in enumerate(steps)
+            ]
+        )
 
     def _checked_steps(self, state: Mapping[str, Any]) -> list[int]:
         """Return the step counts of a state, or raise if they do not fit the parameters."""
@@ -110,10 +117,14 @@ class Optimizer:
 
     def _decayed(self, p: Array, g: Array) -> Array:
         """Return g + weight_decay p, the gradient with an L2 penalty."""
-        return g if self.weight_decay == 0.0 else g + self.weight_decay * p
+        if self.weight_decay == 0.0:
+            return g
+        decayed = xp_of(p).multiply(p, self.weight_decay, out=spare(p, "decayed"))
+        decayed += g
+        return decayed
 
-    def _update(self, p: Array, g: Array, i: int) -> Array:
-        """Return the new value of parameter i; advance its state in place."""
+    def _update(self, t: int, p: Array, g: Array, *state: Array) -> None:
+        """Take step t: change p and the state, flat arrays all of them, in place; g is not."""
         raise NotImplementedError(f"{type(self).__name__} has no _update(): define one")
 
 
@@ -134,20 +145,20 @@ class SGD(Optimizer):
         nesterov: bool = False,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params, lr, weight_decay)
         self.momentum, self.nesterov = _at_least_zero("momentum", momentum), nesterov
         if nesterov and self.momentum == 0.0:
             raise ValueError("nesterov=True needs a momentum > 0")
         if self.momentum == 0.0:
             self.slots = ()
+        super().__init__(params, lr, weight_decay)
 
-    def _update(self, p: Array, g: Array, i: int) -> Array:
-        if self.momentum == 0.0:
-            return p - self.lr * g
-        b = self._state[i]["momentum_buffer"]
-        b *= self.momentum
-        b += g
-        return p - self.lr * (g + self.momentum * b if self.nesterov else b)
+    def _update(self, t: int, p: Array, g: Array, *state: Array) -> None:
+        xp, s, g = xp_of(p), spare(p), self._decayed(p, g)
+        for b in state:  # one, or none without momentum
+            b *= self.momentum
+            b += g
+            g = xp.add(g, xp.multiply(b, self.momentum, out=s), out=s) if self.nesterov else b
+        p -= xp.multiply(g, self.lr, out=s)
 
 
 class Adam(Optimizer):
@@ -180,23 +191,22 @@ class Adam(Optimizer):
     def _decayed(self, p: Array, g: Array) -> Array:
         return g if self.decoupled else super()._decayed(p, g)
 
-    def _update(self, p: Array, g: Array, i: int) -> Array:
-        xp, (b1, b2), t = xp_of(p), self.betas, self._steps[i]
-        m, v = self._state[i]["exp_avg"], self._state[i]["exp_avg_sq"]
-        scratch = xp.multiply(g, 1.0 - b1, out=xp.empty_like(g))
+    def _update(self, t: int, p: Array, g: Array, m: Array, v: Array) -> None:
+        xp, (b1, b2), s, g = xp_of(p), self.betas, spare(p), self._decayed(p, g)
         m *= b1
-        m += scratch
-        xp.multiply(g, g, out=scratch)
-        scratch *= 1.0 - b2
+        m += xp.multiply(g, 1.0 - b1, out=s)
         v *= b2
-        v += scratch
-        xp.sqrt(v, out=scratch)
-        scratch *= (1.0 - b2**t) ** -0.5
-        scratch += self.eps  # sqrt(v / (1 - b2^t)) + eps
-        xp.divide(m, scratch, out=scratch)
-        scratch *= -self.lr / (1.0 - b1**t)
-        scratch += p * (1.0 - self.lr * self.weight_decay) if self._shrinks else p
-        return scratch
+        xp.square(g, out=s)
+        s *= 1.0 - b2
+        v += s
+        xp.sqrt(v, out=s)
+        s *= (1.0 - b2**t) ** -0.5
+        s += self.eps  # sqrt(v / (1 - b2^t)) + eps
+        xp.divide(m, s, out=s)
+        s *= -self.lr / (1.0 - b1**t)
+        if self._shrinks:
+            p *= 1.0 - self.lr * self.weight_decay
+        p += s
 
     @property
     def _shrinks(self) -> bool:
@@ -222,24 +232,26 @@ class RMSprop(Optimizer):
         weight_decay: float = 0.0,
         momentum: float = 0.0,
     ) -> None:
-        super().__init__(params, lr, weight_decay)
         self.alpha, self.eps = _at_least_zero("alpha", alpha), _at_least_zero("eps", eps)
         self.momentum = _at_least_zero("momentum", momentum)
         if self.momentum == 0.0:
             self.slots = ("square_avg",)
+        super().__init__(params, lr, weight_decay)
 
-    def _update(self, p: Array, g: Array, i: int) -> Array:
-        state = self._state[i]
-        v = state["square_avg"]
+    def _update(self, t: int, p: Array, g: Array, v: Array, *momentum: Array) -> None:
+        xp, s, g = xp_of(p), spare(p), self._decayed(p, g)
         v *= self.alpha
-        v += (1.0 - self.alpha) * g * g
-        d = g / (xp_of(p).sqrt(v) + self.eps)
-        if self.momentum == 0.0:
-            return p - self.lr * d
-        b = state["momentum_buffer"]
-        b *= self.momentum
-        b += d
-        return p - self.lr * b
+        xp.multiply(g, 1.0 - self.alpha, out=s)
+        s *= g
+        v += s
+        xp.sqrt(v, out=s)
+        s += self.eps
+        step = xp.divide(g, s, out=s)
+        for b in momentum:  # one, or none
+            b *= self.momentum
+            b += step
+            step = b
+        p -= xp.multiply(step, self.lr, out=s)
 
 
 def _checked(params: Iterable[Tensor]) -> list[Tensor]:
@@ -256,15 +268,6 @@ def _checked(params: Iterable[Tensor]) -> list[Tensor]:
     if len({id(param) for param in params}) != len(params):
         raise ValueError("a parameter is in the list twice: it would be moved twice a step")
     return params
-
-
-def _beside(p: Array, array: Array | None) -> Array:
-    """Return a state array on the device and in the dtype of its parameter, at first zeros."""
-    if array is None:
-        return xp_of(p).zeros_like(p)
-    if type(array) is type(p) and array.dtype == p.dtype:
-        return array
-    return moved(array, backend_of(p).name, p.dtype)  # the parameter has moved: so does its state
 
 
 def _at_least_zero(name: str, value: float) -> float:
