@@ -11,6 +11,9 @@ group norm apart.
 The variance is computed from centred values, in two passes over x: the short cut E[x^2] - E[x]^2
 loses every digit in float32 once the mean is some thousand deviations wide. Only the statistics
 are kept for the derivative: normalised values are cheaper to compute again than to store.
+
+Large NumPy arrays with statistics per channel go to `maps.py`, which needs fewer passes and uses
+all cores; there the short cut is taken where the mean it finds is small, and nowhere else.
 """
 
 from __future__ import annotations
@@ -18,36 +21,43 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
+from minigan.backend import maps
 from minigan.backend.device import xp_of
 
 Array = Any
 Axes = tuple[int, ...]
+Statistics = tuple[Array, Array]  # mean and biased variance, lengths 1 along `axis`
 Stash = tuple[Array | None, Array]  # mean (None without centring) and r, lengths 1 along `axis`
 
 
 def moments(x: Array, *, axis: Axes) -> tuple[Array, Array]:
     """Return mean and biased variance of x over `axis`, both with length 1 along these axes."""
+    if maps.serves(x, None, None, axis, least=maps.FORWARD):
+        return maps.moments(x, axis=axis)
     mean = _mean(x, axis)
     centred = x - mean
     return mean, _sum_of_products(centred, centred, axis) / _count(x, axis)
 
 
 def normalize_forward(
-    x: Array, scale: Array | None, shift: Array | None, *, axis: Axes, eps: float, centre: bool
+    x: Array,
+    scale: Array | None,
+    shift: Array | None,
+    *,
+    axis: Axes,
+    eps: float,
+    centre: bool,
+    statistics: Statistics | None = None,
 ) -> tuple[Array, Stash]:
-    """Return y, and the statistics that `normalize_backward` needs."""
-    xp = xp_of(x)
-    given = [array.dtype for array in (x, scale, shift) if array is not None]
-    x = x.astype(xp.result_type(*given), copy=False)
-    mean = _mean(x, axis) if centre else None
-    centred = x - mean if centre else x
-    variance = _sum_of_products(centred, centred, axis) / _count(x, axis)
-    rate = 1 / xp.sqrt(variance + eps)
-    factor = rate if scale is None else rate * scale
-    y = xp.multiply(centred, factor, out=centred if centre else None)  # x itself stays as it is
-    if shift is not None:
-        y += shift
-    return y, (mean, rate)
+    """Return y, and what `normalize_backward` needs; `statistics` are x's `moments`, if known."""
+    if not maps.serves(x, scale, shift, axis, least=maps.FORWARD):
+        options = {"axis": axis, "eps": eps, "centre": centre, "statistics": statistics}
+        return generic_forward(x, scale, shift, **options)
+    mean, variance = statistics or maps.moments(x, axis=axis, centre=centre)
+    rate = 1 / np.sqrt(variance + eps)
+    return maps.forward(x, scale, shift, mean, rate, axis=axis), (mean, rate)
 
 
 def normalize_backward(
@@ -61,12 +71,61 @@ def normalize_backward(
     axis: Axes,
     eps: float,
     centre: bool,
+    statistics: Statistics | None = None,
 ) -> tuple[Array | None, Array | None, Array | None]:
     """Return the gradients of x, scale and shift (None where `needs` says no).
 
     With n the normalised values and h = g * scale,
     gx = r * (h - mean(h) - n * mean(h * n)), gscale = sum(g * n), gshift = sum(g).
+    `statistics` are functions of x here as well: they save the forward some work, no more.
     """
+    fast = type(g) is np.ndarray and g.dtype == x.dtype
+    if fast and maps.serves(x, scale, shift, axis, least=maps.BACKWARD):
+        return maps.backward(g, needs, x, scale, shift, *stash, axis=axis)
+    return generic_backward(g, needs, stash, x, scale, shift, axis=axis, centre=centre)
+
+
+# -- any axes, any arrays -------------------------------------------------------------------------
+
+
+def generic_forward(
+    x: Array,
+    scale: Array | None,
+    shift: Array | None,
+    *,
+    axis: Axes,
+    eps: float,
+    centre: bool,
+    statistics: Statistics | None = None,
+) -> tuple[Array, Stash]:
+    """Do the work of `normalize_forward` for every array; the reference for its fast form."""
+    xp = xp_of(x)
+    given = [array.dtype for array in (x, scale, shift) if array is not None]
+    x = x.astype(xp.result_type(*given), copy=False)
+    mean, variance = statistics or (_mean(x, axis) if centre else None, None)
+    centred = x - mean if centre else x
+    if variance is None:
+        variance = _sum_of_products(centred, centred, axis) / _count(x, axis)
+    rate = 1 / xp.sqrt(variance + eps)
+    factor = rate if scale is None else rate * scale
+    y = xp.multiply(centred, factor, out=centred if centre else None)  # x itself stays as it is
+    if shift is not None:
+        y += shift
+    return y, (mean, rate)
+
+
+def generic_backward(
+    g: Array,
+    needs: tuple[bool, bool, bool],
+    stash: Stash,
+    x: Array,
+    scale: Array | None,
+    shift: Array | None,
+    *,
+    axis: Axes,
+    centre: bool,
+) -> tuple[Array | None, Array | None, Array | None]:
+    """Do the work of `normalize_backward` for every array; the reference for its fast form."""
     mean, rate = stash
     n = ((x - mean if centre else x) * rate).astype(g.dtype, copy=False)
     # Sums over the axes along which scale and shift are constant come first: they are the long

@@ -15,7 +15,7 @@ from minigan.nn.arguments import whole
 from minigan.nn.linear import Linear
 from minigan.nn.module import Module
 from minigan.nn.parameter import Parameter
-from minigan.ops.normalization import batch_statistics
+from minigan.ops.normalization import batch_norm_with_statistics
 from minigan.recording import no_grad
 from minigan.tensor import Tensor
 
@@ -61,7 +61,9 @@ class _BatchNorm(Module):
                 "use a larger batch, or .eval() for inference"
             )
         if self.training and self.track_running_stats:
-            self._track(x)
+            y, mean, var = batch_norm_with_statistics(x, self.weight, self.bias, eps=self.eps)
+            self._track(mean, var)
+            return y
         if self.training or not self.track_running_stats:
             return ops.batch_norm(x, self.weight, self.bias, eps=self.eps)
         return ops.batch_norm_inference(
@@ -69,9 +71,8 @@ class _BatchNorm(Module):
         )
 
     @no_grad()
-    def _track(self, x: Tensor) -> None:
-        """Move the running statistics towards this batch's; the variance is the unbiased one."""
-        mean, var = batch_statistics(x)  # (C,), (C,)
+    def _track(self, mean: Tensor, var: Tensor) -> None:
+        """Move the running statistics towards a batch's, (C,) and (C,), the variance unbiased."""
         self.num_batches_tracked.assign_(self.num_batches_tracked + 1)
         step = self.momentum
         if step is None:  # a cumulative average: every batch counts the same

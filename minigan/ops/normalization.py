@@ -29,6 +29,7 @@ __all__ = [
     "adain_scale_shift",
     "batch_norm",
     "batch_norm_inference",
+    "batch_norm_with_statistics",
     "batch_statistics",
     "group_norm",
     "instance_norm",
@@ -48,8 +49,12 @@ def _normalize_definition(
     axis: tuple[int, ...],
     eps: float,
     centre: bool,
+    statistics: tuple[Any, Any] | None = None,
 ) -> Tensor:
-    """Compose `normalize` of simpler ops; its statistics are functions of x, never constants."""
+    """Compose `normalize` of simpler ops; its statistics are functions of x, never constants.
+
+    So the numbers in `statistics`, which spare the kernel some work, are not used here.
+    """
     if centre:
         x = x - mean(x, axis=axis, keepdims=True)
     y = x / sqrt(mean(x * x, axis=axis, keepdims=True) + eps)
@@ -59,15 +64,17 @@ def _normalize_definition(
 
 
 @fused(_normalize_definition)
-def normalize(x, scale=None, shift=None, *, axis, eps, centre=True):
+def normalize(x, scale=None, shift=None, *, axis, eps, centre=True, statistics=None):
     """Give x mean 0 and variance 1 over `axis`, then scale and shift it.
 
     y = (x - m) / sqrt(v + eps) * scale + shift, with m and v the mean and the biased variance of
     x over the axes `axis` (a tuple, counted from 0); with `centre=False` m is 0 and v = mean(x^2).
     scale, shift: None, or as many axes as x, each of x's length or 1. The named norms below check
-    and shape their arguments for this op.
+    and shape their arguments for this op. `statistics` are m and v as arrays where they have been
+    computed before; derivatives take them for what they are, functions of x.
     """
-    return normalize_forward(x, scale, shift, axis=axis, eps=eps, centre=centre)
+    options = {"axis": axis, "eps": eps, "centre": centre, "statistics": statistics}
+    return normalize_forward(x, scale, shift, **options)
 
 
 normalize.backward(normalize_backward)
@@ -87,12 +94,29 @@ def batch_norm(x: Any, weight: Any = None, bias: Any = None, *, eps: float = 1e-
     >>> mg.batch_norm(mg.tensor([[1.0], [3.0]]), eps=1e-12).numpy().ravel().tolist()
     [-1.0, 1.0]
     """
-    x = _with_axes(x, 2, "batch_norm")
+    x, weight, bias, _ = _batch_arguments(x, weight, bias)
+    return normalize(x, weight, bias, axis=_batch_axes(x), eps=_positive(eps), centre=True)
+
+
+def batch_norm_with_statistics(
+    x: Any, weight: Any = None, bias: Any = None, *, eps: float = 1e-5
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return `batch_norm` of x and, from the same computation, `batch_statistics` of x.
+
+    The normalised values are differentiated as those of `batch_norm` are, through mean and
+    variance; the statistics returned are unrecorded numbers for running averages.
+    x: (N, C) or (N, C, ...); weight, bias: (C,) or None -> the shape of x, (C,), (C,).
+
+    >>> import minigan as mg
+    >>> y, mean, var = batch_norm_with_statistics([[1.0], [3.0]], eps=1e-12)
+    >>> y.numpy().ravel().tolist(), mean.item(), var.item()
+    ([-1.0, 1.0], 2.0, 2.0)
+    """
+    x, weight, bias, count = _batch_arguments(x, weight, bias)
     axis = _batch_axes(x)
-    _need_spread(x, axis, "batch_norm", "channel", "use a larger batch or batch_norm_inference")
-    weight = _per_channel(weight, x, "batch_norm", "weight")
-    bias = _per_channel(bias, x, "batch_norm", "bias")
-    return normalize(x, weight, bias, axis=axis, eps=_positive(eps), centre=True)
+    found = moments(x.data, axis=axis)
+    options = {"axis": axis, "eps": _positive(eps), "centre": True, "statistics": found}
+    return normalize(x, weight, bias, **options), *_for_averages(*found, count)
 
 
 def batch_norm_inference(
@@ -127,8 +151,24 @@ def batch_statistics(x: Any) -> tuple[Tensor, Tensor]:
     x = _with_axes(x, 2, "batch_statistics")
     axis = _batch_axes(x)
     count = _need_spread(x, axis, "batch_statistics", "channel", "use a larger batch")
-    m, v = moments(x.data, axis=axis)  # (1, C, 1, 1) each
-    return Tensor(m.reshape(-1)), Tensor(v.reshape(-1) * (count / (count - 1)))
+    return _for_averages(*moments(x.data, axis=axis), count)
+
+
+def _batch_arguments(
+    x: Any, weight: Any, bias: Any
+) -> tuple[Tensor, Tensor | None, Tensor | None, int]:
+    """Check and shape what `batch_norm` is given; the last is how many values share a mean."""
+    x = _with_axes(x, 2, "batch_norm")
+    remedy = "use a larger batch or batch_norm_inference"
+    count = _need_spread(x, _batch_axes(x), "batch_norm", "channel", remedy)
+    weight = _per_channel(weight, x, "batch_norm", "weight")
+    bias = _per_channel(bias, x, "batch_norm", "bias")
+    return x, weight, bias, count
+
+
+def _for_averages(mean: Any, variance: Any, count: int) -> tuple[Tensor, Tensor]:
+    """Return arrays (1, C, 1, 1) of moments as (C,), the variance made unbiased."""
+    return Tensor(mean.reshape(-1)), Tensor(variance.reshape(-1) * (count / (count - 1)))
 
 
 # -- within a sample ------------------------------------------------------------------------------

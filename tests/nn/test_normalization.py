@@ -5,6 +5,7 @@ import pytest
 
 import minigan as mg
 from minigan import nn
+from minigan.ops import normalization
 
 
 def standardized(x, axes, eps=1e-5):
@@ -59,6 +60,20 @@ class TestBatchNorm:
         check(norm.running_var, var)
         assert norm.num_batches_tracked.item() == 4
         assert norm.num_batches_tracked.dtype == np.int64
+
+    def test_the_statistics_are_computed_once(self, rng, monkeypatch):
+        calls = []
+        for name in ("moments", "normalize_forward"):
+            kernel = getattr(normalization, name)
+            monkeypatch.setattr(
+                normalization,
+                name,
+                lambda *a, name=name, kernel=kernel, **k: (
+                    calls.append((name, k.get("statistics") is not None)) or kernel(*a, **k)
+                ),
+            )
+        nn.BatchNorm2d(3)(mg.tensor(image(rng, 4, 3, 2, 5)))
+        assert calls == [("moments", False), ("normalize_forward", True)]
 
     def test_evaluation_is_affine_and_pure(self, rng):
         norm = randomize(rng, nn.BatchNorm2d(3, eps=0.5))

@@ -13,6 +13,7 @@ from minigan.ops.normalization import (
     adain_scale_shift,
     batch_norm,
     batch_norm_inference,
+    batch_norm_with_statistics,
     batch_statistics,
     group_norm,
     instance_norm,
@@ -169,6 +170,28 @@ def test_inference_with_the_batch_statistics_is_batch_norm():
     for weight, bias in ((W, B), (None, None), (W, None), (None, B)):
         y = batch_norm_inference(X, mean, var, weight, bias, eps=EPS)
         np.testing.assert_allclose(y.data, batch_norm(X, weight, bias, eps=EPS).data, atol=1e-13)
+
+
+def test_batch_norm_with_statistics_is_both():
+    inputs = tensors((X, W, B))
+    y, mean, var = batch_norm_with_statistics(*inputs, eps=EPS)
+    assert (y.data == batch_norm(*inputs, eps=EPS).data).all()
+    for found, expected in zip((mean, var), batch_statistics(X), strict=True):
+        assert (found.data == expected.data).all()
+        assert not found.requires_grad
+
+
+def test_batch_norm_with_statistics_is_differentiated_through_them():
+    """First and second derivatives are those of `batch_norm`, no statistic being a constant."""
+    inputs, g = tensors((X, W, B)), mg.tensor(randn(*X.shape, seed=8))
+    found = []
+    for y in (batch_norm(*inputs, eps=EPS), batch_norm_with_statistics(*inputs, eps=EPS)[0]):
+        first = mg.grad((y * y * g).sum(), inputs, create_graph=True)
+        second = mg.grad((first[0] * first[0]).sum(), inputs[:2])
+        found.append([*first, *second])
+    for a, b in zip(*found, strict=True):
+        assert np.abs(b.data).max() > 1e-3
+        np.testing.assert_allclose(a.data, b.data, rtol=1e-9, atol=1e-12)
 
 
 def test_batch_statistics_are_mean_and_unbiased_variance():
