@@ -11,8 +11,10 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
+from functools import lru_cache
 
 from minigan.backend import backend_of, get_backend, xp_of
+from minigan.backend.sums import mean_along, sum_along
 from minigan.errors import DeviceError, ShapeError
 from minigan.op import op
 from minigan.tensor import Tensor, as_tensor
@@ -121,20 +123,29 @@ def sum_to(x: Tensor, shape: int | Sequence[int]) -> Tensor:
 
 
 def _sum_to_kernel(x, shape):
-    extra = x.ndim - len(shape)
-    fits = extra >= 0 and all(n in (1, m) for n, m in zip(shape, x.shape[extra:], strict=True))
+    axes = _summed_axes(x.shape, shape)
+    if not axes:
+        return x
+    total = sum_along(x, axes, keepdims=True)
+    return total if total.shape == shape else total.reshape(shape)
+
+
+@lru_cache(maxsize=1024)
+def _summed_axes(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes along which `target`, broadcast to `shape`, is repeated."""
+    extra = len(shape) - len(target)
+    fits = extra >= 0 and all(n in (1, m) for n, m in zip(target, shape[extra:], strict=True))
     if not fits:
         raise ShapeError(
-            f"sum_to: {x.shape} cannot be summed to {shape}: {shape} does not broadcast to it"
+            f"sum_to: {shape} cannot be summed to {target}: {target} does not broadcast to it"
         )
-    axes = [i + extra for i, n in enumerate(shape) if n == 1 and x.shape[i + extra] != 1]
-    axes = (*range(extra), *axes)
-    return x.sum(axis=axes, keepdims=True).reshape(shape) if axes else x
+    axes = (i + extra for i, n in enumerate(target) if n == 1 != shape[i + extra])
+    return (*range(extra), *axes)
 
 
 @op(linear=True)
 def _sum(x, *, axis, keepdims):
-    return x.sum(axis=axis, keepdims=keepdims)
+    return sum_along(x, axis, keepdims=keepdims)
 
 
 _sum.vjp(x=lambda g, x_shape, axis: _broadcast_to(restore_axes(g, axis, x_shape), shape=x_shape))
@@ -148,7 +159,7 @@ def sum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 @op(linear=True)
 def _mean(x, *, axis, keepdims):
-    return x.mean(axis=axis, keepdims=keepdims)
+    return mean_along(x, axis, keepdims=keepdims)
 
 
 _mean.vjp(x=lambda g, x_shape, axis: _mean_rule(g, x_shape, axis))

@@ -10,10 +10,10 @@ one pair per axis. Results keep the memory order of the input (channels-last sta
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from functools import lru_cache
 
-from minigan.backend import xp_of
+from minigan.backend import padding as framing
 from minigan.errors import ShapeError
 from minigan.op import op
 from minigan.tensor import Tensor, as_tensor
@@ -28,11 +28,7 @@ PadWidth = int | Sequence[int] | Sequence[Sequence[int]]
 
 @op
 def _pad(x, *, widths, value):
-    xp = xp_of(x)
-    out = xp.empty_like(x, shape=_padded_shape(x.shape, widths))
-    out[...] = value
-    out[_inside(x.shape, widths)] = x
-    return out
+    return framing.pad(x, widths, mode="constant", value=value)
 
 
 @op(linear=True, view=True)
@@ -64,56 +60,21 @@ def crop(x: Tensor, pad_width: PadWidth) -> Tensor:
 
 # -- padding with values of the array itself ------------------------------------------------------
 #
-# One axis after the other, each over what the axes before it have filled: so the corners get what
-# NumPy puts there. The adjoint goes the same way backwards.
+# The corners get what NumPy puts there: a line of the frame repeats a whole line, frame included.
 
 
 @op(linear=True)
 def _pad_inside(x, *, widths, mode):
-    out = xp_of(x).empty_like(x, shape=_padded_shape(x.shape, widths))
-    out[_inside(x.shape, widths)] = x
-    for _, frame, source in _strips(x.shape, widths, mode):
-        out[frame] = out[source]  # a strip of the frame <- its mirror image, or one line repeated
-    return out
+    return framing.pad(x, widths, mode=mode)
 
 
 @op(linear=True)
 def _fold_inside(g, *, widths, mode):
-    shape = _cropped_shape(g.shape, widths)
-    total = g.copy(order="K")
-    for axis, frame, source in reversed(list(_strips(shape, widths, mode))):
-        strip = total[frame]
-        total[source] += strip.sum(axis=axis, keepdims=True) if mode == "replicate" else strip
-    return total[_inside(shape, widths)]
+    return framing.fold(g, widths, mode=mode)
 
 
 _pad_inside.vjp(x=lambda g, widths, mode: _fold_inside(g, widths=widths, mode=mode))
 _fold_inside.vjp(g=lambda g, widths, mode: _pad_inside(g, widths=widths, mode=mode))
-
-
-def _strips(shape: tuple[int, ...], widths: Widths, mode: str) -> Iterator[tuple[int, Any, Any]]:
-    """Yield (axis, index of a strip of the frame, index of the values it repeats), in order."""
-    filled = _inside(shape, widths)
-    for axis, ((before, after), n) in enumerate(zip(widths, shape, strict=True)):
-        first, end = before, before + n
-        for width, frame, line, mirror in (
-            (before, slice(0, first), slice(first, first + 1), _down(first + before, before)),
-            (after, slice(end, end + after), slice(end - 1, end), _down(end - 2, after)),
-        ):
-            if width:
-                source = line if mode == "replicate" else mirror
-                yield axis, _put(filled, axis, frame), _put(filled, axis, source)
-        filled = _put(filled, axis, slice(None))
-
-
-def _down(start: int, count: int) -> slice:
-    """`count` indices from `start` downwards."""
-    stop = start - count
-    return slice(start, stop if stop >= 0 else None, -1)
-
-
-def _put(index: tuple[slice, ...], axis: int, part: slice) -> tuple[slice, ...]:
-    return (*index[:axis], part, *index[axis + 1 :])
 
 
 def pad(x: Tensor, pad_width: PadWidth, *, mode: str = "constant", value: float = 0.0) -> Tensor:
@@ -133,17 +94,18 @@ def pad(x: Tensor, pad_width: PadWidth, *, mode: str = "constant", value: float 
         return _pad(x, widths=widths, value=value)
     if mode not in ("reflect", "replicate"):
         raise ValueError(f"pad: mode={mode!r}: use 'constant', 'reflect' or 'replicate'")
-    for axis, (width, n) in enumerate(zip(widths, x.shape, strict=True)):
-        _check_frame(mode, axis, width, n)
+    _check_frame(mode, widths, x.shape)
     return _pad_inside(x, widths=widths, mode=mode)
 
 
-def _check_frame(mode: str, axis: int, width: tuple[int, int], n: int) -> None:
-    where = f"pad: mode={mode!r} with widths {width} on axis {axis} of length {n}"
-    if any(width) and n == 0:
-        raise ShapeError(f"{where}: there is nothing to repeat")
-    if mode == "reflect" and any(w >= n for w in width if w):
-        raise ShapeError(f"{where}: a reflected frame must be narrower than the axis")
+@lru_cache(maxsize=1024)
+def _check_frame(mode: str, widths: Widths, shape: tuple[int, ...]) -> None:
+    for axis, (width, n) in enumerate(zip(widths, shape, strict=True)):
+        where = f"pad: mode={mode!r} with widths {width} on axis {axis} of length {n}"
+        if any(width) and n == 0:
+            raise ShapeError(f"{where}: there is nothing to repeat")
+        if mode == "reflect" and any(w >= n for w in width if w):
+            raise ShapeError(f"{where}: a reflected frame must be narrower than the axis")
 
 
 # -- widths and shapes ----------------------------------------------------------------------------
@@ -173,10 +135,6 @@ def _pairs(ndim: int, pad_width: PadWidth) -> Widths:
         return pairs * ndim if len(pairs) == 1 else pairs
     pair = tuple(operator.index(n) for n in pad_width)
     return (pair * 2 if len(pair) == 1 else pair,) * ndim
-
-
-def _padded_shape(shape: tuple[int, ...], widths: Widths) -> tuple[int, ...]:
-    return tuple(n + before + after for n, (before, after) in zip(shape, widths, strict=True))
 
 
 def _cropped_shape(shape: tuple[int, ...], widths: Widths) -> tuple[int, ...]:

@@ -15,10 +15,11 @@ pooled image; s, t the upscale factors of rows and columns.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
+from functools import lru_cache
 from typing import Any
 
 from minigan.backend import xp_of
+from minigan.backend.windows import spread_windows, sum_windows, taps
 from minigan.errors import ShapeError
 from minigan.op import op
 from minigan.ops.conv import IntOrPair, Pair, images, pair
@@ -35,15 +36,7 @@ __all__ = [
     "upsample",
 ]
 
-# -- windows: the taps of a pooling ---------------------------------------------------------------
-
-
-def _taps(size: Pair, kernel_size: Pair, stride: Pair) -> Iterator[tuple[Any, ...]]:
-    """Yield, for each place (i, j) of a window, where the P x Q windows have it in their image."""
-    (p, q), (sh, sw) = size, stride
-    for i, j in product(*map(range, kernel_size)):
-        rows = slice(i, i + (p - 1) * sh + 1, sh)
-        yield ..., rows, slice(j, j + (q - 1) * sw + 1, sw)
+# -- windows at the border ------------------------------------------------------------------------
 
 
 def _framed(x: Any, padding: Pair) -> Any:
@@ -72,21 +65,14 @@ def _interior(size: Pair, padding: Pair) -> tuple[Any, ...]:
 @op(linear=True)
 def _sum_pool(x, *, kernel_size, stride, padding, size):
     """(N, C, H, W) -> (N, C, *size)."""
-    framed = _framed(x, padding)
-    taps = _taps(size, kernel_size, stride)
-    total = framed[next(taps)].copy(order="K")
-    for tap in taps:
-        total += framed[tap]
-    return total
+    return sum_windows(_framed(x, padding), kernel_size, stride, size)
 
 
 @op(linear=True)
 def _spread(y, *, kernel_size, stride, padding, size):
     """(N, C, P, Q) -> (N, C, *size)."""
-    framed = _zeros(y, size, padding)
-    for tap in _taps(y.shape[-2:], kernel_size, stride):
-        framed[tap] += y
-    return framed[_interior(size, padding)]
+    framed = tuple(n + 2 * p for n, p in zip(size, padding, strict=True))
+    return spread_windows(y, kernel_size, stride, framed)[_interior(size, padding)]
 
 
 _sum_pool.vjp(
@@ -148,7 +134,7 @@ def _argmax_pool(x, *, kernel_size, stride, padding, size):
     inside = _framed(xp.ones((1, 1, *x.shape[2:]), dtype=bool), padding)
     best = xp.full_like(framed, -xp.inf, shape=(*x.shape[:2], *size))
     place = xp.full_like(best, -1, dtype=xp.int32)
-    for i, tap in enumerate(_taps(size, kernel_size, stride)):
+    for i, tap in enumerate(taps(size, kernel_size, stride)):
         value = framed[tap]
         better = inside[tap] & ((value > best) | (place < 0) | xp.isnan(value))
         best = xp.where(better, value, best)
@@ -162,7 +148,7 @@ def _take_tap(x, place, *, kernel_size, stride, padding):
     xp = xp_of(x)
     framed = _framed(x, padding)
     out = xp.zeros_like(x, shape=place.shape)
-    for i, tap in enumerate(_taps(place.shape[2:], kernel_size, stride)):
+    for i, tap in enumerate(taps(place.shape[2:], kernel_size, stride)):
         out = xp.where(place == i, framed[tap], out)
     return out
 
@@ -171,7 +157,7 @@ def _take_tap(x, place, *, kernel_size, stride, padding):
 def _put_tap(y, place, *, kernel_size, stride, padding, size):
     """Add y (N, C, P, Q) to the tap that `place` names in each window: -> (N, C, *size)."""
     xp, framed = xp_of(y), _zeros(y, size, padding)
-    for i, tap in enumerate(_taps(y.shape[2:], kernel_size, stride)):
+    for i, tap in enumerate(taps(y.shape[2:], kernel_size, stride)):
         framed[tap] += xp.where(place == i, y, 0)
     return framed[_interior(size, padding)]
 
@@ -333,13 +319,19 @@ def _windows(
     kernel = pair(kernel_size, "kernel_size", least=1)
     steps = kernel if stride is None else pair(stride, "stride", least=1)
     frame = pair(padding, "padding", least=0)
-    padded = tuple(n + 2 * p for n, p in zip(x.shape[2:], frame, strict=True))
+    size = _pooled_size(name, x.shape, kernel, steps, frame)
+    return x, {"kernel_size": kernel, "stride": steps, "padding": frame, "size": size}
+
+
+@lru_cache(maxsize=1024)
+def _pooled_size(name: str, shape: tuple[int, ...], kernel: Pair, steps: Pair, frame: Pair) -> Pair:
+    """(P, Q), after a look whether a window fits."""
+    padded = tuple(n + 2 * p for n, p in zip(shape[2:], frame, strict=True))
     if any(k > n for k, n in zip(kernel, padded, strict=True)):
         raise ShapeError(
-            f"{name}: kernel_size={kernel} is more than the padded input {padded} of x {x.shape}"
+            f"{name}: kernel_size={kernel} is more than the padded input {padded} of x {shape}"
         )
-    size = tuple((n - k) // s + 1 for n, k, s in zip(padded, kernel, steps, strict=True))
-    return x, {"kernel_size": kernel, "stride": steps, "padding": frame, "size": size}
+    return tuple((n - k) // s + 1 for n, k, s in zip(padded, kernel, steps, strict=True))
 
 
 def _check_half(name: str, windows: dict[str, Pair]) -> None:
