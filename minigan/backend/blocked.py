@@ -25,6 +25,7 @@ K, L of the kernel, P, Q of y; n and p count a block's images and rows.
 
 from __future__ import annotations
 
+import math
 from itertools import product
 
 import numpy as np
@@ -38,7 +39,12 @@ from minigan.backend.columns import (
     remainder_span,
     windows_from,
 )
-from minigan.backend.layout import channels_last, filters_first, filters_last
+from minigan.backend.layout import (
+    channels_last,
+    channels_of_filters_last,
+    filters_first,
+    filters_last,
+)
 from minigan.backend.threads import parallel, scratch
 
 Cuts = list[tuple[slice, slice]]
@@ -48,6 +54,8 @@ Cuts = list[tuple[slice, slice]]
 BLOCK_BYTES = 2 << 20
 FEWEST_ROWS = 128
 TASKS = 8  # cut at least so finely where there is work enough, for the sake of more cores
+THIN = 4  # channels: with so few, or fewer, columns are made column by column
+TASK_VALUES = 1 << 17  # of columns and results: fewer are not worth a task of their own
 SMALL_KERNEL_BYTES = 1 << 20  # so small that a sum for each of 2 TASKS tasks may be kept
 
 
@@ -57,7 +65,7 @@ SMALL_KERNEL_BYTES = 1 << 20  # so small that a sum for each of 2 TASKS tasks ma
 def conv2d(x: Array, weight: Array, geometry: Geometry) -> Array:
     """Correlate x (N, C, H, W) with weight (O, C, K, L) -> (N, O, P, Q)."""
     out = np.empty((geometry.batch, *geometry.out, geometry.filters), np.result_type(x, weight))
-    matrix = filters_last(weight.transpose(2, 3, 1, 0)).reshape(geometry.window, -1)  # (K L C, O)
+    matrix = filters_last(weight).reshape(geometry.window, -1)  # (K L C, O)
     cuts = cut_rows(geometry.batch, geometry.out, geometry.window + geometry.filters, out.itemsize)
     pieces = _pieces(geometry.filters, len(cuts))
 
@@ -75,8 +83,10 @@ def conv2d(x: Array, weight: Array, geometry: Geometry) -> Array:
 
 def conv_transpose2d(y: Array, weight: Array, geometry: Geometry) -> Array:
     """Spread y (N, O, P, Q) through weight (O, C, K, L) -> (N, C, H, W), phase by phase."""
+    if geometry.out == (1, 1) and geometry.kernel == geometry.size and geometry.padding == (0, 0):
+        return _spread_pixel(y, weight, geometry)
     out = np.empty((geometry.batch, *geometry.size, geometry.channels), np.result_type(y, weight))
-    last = np.ascontiguousarray(weight.transpose(2, 3, 0, 1))  # (K, L, O, C)
+    last = channels_of_filters_last(weight)  # (K, L, O, C)
     phases = [_Phase(last, geometry, at) for at in product(*map(range, geometry.stride))]
     size = tuple(-(-h // s) for h, s in zip(geometry.size, geometry.stride, strict=True))
     width = max(phase.width for phase in phases) + geometry.channels
@@ -87,6 +97,23 @@ def conv_transpose2d(y: Array, weight: Array, geometry: Geometry) -> Array:
         phases[index % len(phases)].run(y[images], out[images], rows)
 
     parallel(block, len(cuts) * len(phases))
+    return channels_first(out)  # (N, C, H, W)
+
+
+def _spread_pixel(y: Array, weight: Array, geometry: Geometry) -> Array:
+    """Spread one pixel y (N, O, 1, 1) over an image as large as the kernel: a single product."""
+    out = np.empty((geometry.batch, *geometry.size, geometry.channels), np.result_type(y, weight))
+    last = y.reshape(geometry.batch, geometry.filters)  # (N, O)
+    pieces = _pieces(geometry.channels, 1)
+
+    def piece(index: int) -> None:
+        channels = pieces[index]
+        part = weight[:, channels]  # (O, c, K, L)
+        images = last @ part.reshape(len(part), -1)  # (N, c K L)
+        shape = geometry.batch, part.shape[1], *geometry.size
+        out[..., channels] = images.reshape(shape).transpose(0, 2, 3, 1)
+
+    parallel(piece, len(pieces))
     return channels_first(out)  # (N, C, H, W)
 
 
@@ -187,7 +214,8 @@ def _sum_by_pieces(x: Array, last: Array, geometry: Geometry, dtype: np.dtype) -
 def cut_rows(batch: int, size: Pair, width: int, itemsize: int, fewest: int = FEWEST_ROWS) -> Cuts:
     """Cut (images, rows) of a result of `size`, each pixel of which takes `width` values."""
     pixels = max(fewest, BLOCK_BYTES // max(width * itemsize, 1))
-    pixels = min(pixels, max(FEWEST_ROWS, -(-batch * size[0] * size[1] // TASKS)))
+    shared = max(-(-batch * size[0] * size[1] // TASKS), TASK_VALUES // max(width, 1))
+    pixels = min(pixels, max(FEWEST_ROWS, shared))
     images = max(1, pixels // max(size[0] * size[1], 1))
     rows = size[0] if images > 1 else min(size[0], max(1, pixels // max(size[1], 1)))
     return [(n, p) for n in _cuts(batch, images) for p in _cuts(size[0], rows)]
@@ -216,20 +244,36 @@ def _windows(x: Array, geometry: Geometry, images: slice, rows: slice) -> Array:
     if geometry.padding == (0, 0) and last.flags.c_contiguous:
         block = last[:, rows.start * sh :]
     else:
-        block = scratch("padded", (len(x), *reach, x.shape[1]), x.dtype)
+        block = _padded_block(len(x), reach, x.shape[1], x.dtype)
         ph, pw = geometry.padding
         read_padded(x, (rows.start * sh - ph, -pw), block)
     return windows_from(block, (p, q), geometry.kernel, geometry.stride, geometry.dilation)
 
 
+def _padded_block(count: int, size: Pair, channels: int, dtype: np.dtype) -> Array:
+    """Return scratch for images (n, h, w, C): channels last in memory, if they are many."""
+    if channels > THIN:
+        return scratch("padded", (count, *size, channels), dtype)
+    return scratch("padded", (count, channels, *size), dtype).transpose(0, 2, 3, 1)
+
+
 def _columns(windows: Array) -> Array:
-    """Return windows (n, p, Q, ...) as a matrix (npQ, K L C): copied, unless they are one."""
-    n, p, q = windows.shape[:3]
+    """Return windows (n, p, Q, ...) as a matrix (npQ, K L C): copied, unless they are one.
+
+    Few channels make short runs, and many of them. There the matrix is made in columns: the pixels
+    of a row are a run.
+    """
+    pixels = math.prod(windows.shape[:3])
     if windows.flags.c_contiguous:
-        return windows.reshape(n * p * q, -1)
-    columns = scratch("columns", windows.shape, windows.dtype)
-    columns[...] = windows
-    return columns.reshape(n * p * q, -1)
+        return windows.reshape(pixels, -1)
+    if windows.shape[-1] > THIN:
+        columns = scratch("columns", windows.shape, windows.dtype)
+        columns[...] = windows
+        return columns.reshape(pixels, -1)
+    turned = np.moveaxis(windows, (0, 1, 2), (-3, -2, -1))
+    columns = scratch("columns", turned.shape, windows.dtype)  # (K, L, C, n, p, Q)
+    columns[...] = turned
+    return columns.reshape(-1, pixels).T
 
 
 def _multiply_into(columns: Array, matrix: Array, target: Array) -> None:

@@ -6,10 +6,11 @@ takes, in nanoseconds, from the sizes alone:
 - a multiplication and addition within a matrix product takes `PRODUCT`; a product with a side
   thinner than `THIN` takes as long as with that;
 - copying a value takes `COPY`, and each run of values `RUN` more;
-- an addition in NumPy takes `ADD` per value, into strided places `SCATTER`; runs of fewer values
-  than `SHORT` take as long as that many;
-- a value of a kernel transformed for Winograd's way takes `KERNEL`, since it is fresh memory;
-- a call of NumPy takes `CALL`, which decides about tiny convolutions.
+- adding a value into a strided place takes `SCATTER`;
+- a value that a transform of Winograd's makes on its way takes `TRANSFORM`, and fewer channels than
+  `SHORT` take as long as that many;
+- a value of a kernel transformed for Winograd's way takes `KERNEL`;
+- a call of NumPy takes `CALL`; some tens of them decide about tiny convolutions.
 
 The constants were measured on an AMD EPYC (Zen 4); only their proportions matter. CuPy's arrays,
 groups, and what no other algorithm can do go to `generic.py`. Winograd's way is for float32 alone:
@@ -32,8 +33,9 @@ from minigan.backend.device import backend_of
 
 PRODUCT, THIN = 0.02, 16
 COPY, RUN = 0.1, 5.0
-ADD, SCATTER, SHORT = 0.17, 0.5, 32
-KERNEL = 1.3
+SCATTER = 0.8
+TRANSFORM, SHORT = 0.35, 16
+KERNEL = 0.5
 CALL = 1000.0
 
 
@@ -62,43 +64,34 @@ def _direct(geometry: Geometry) -> float:
     if is_product(geometry):
         return _products(geometry)
     copies = COPY * geometry.window + RUN * geometry.kernel[0]
-    return _products(geometry) + _pixels(geometry) * copies + 10 * CALL
+    return _products(geometry) + _pixels(geometry) * copies + 40 * CALL
 
 
 def _phases(geometry: Geometry) -> float:
     """Like `_direct` with x and y exchanged: K L O values copied, C on a side of their own."""
     taps = math.prod(geometry.kernel) * geometry.filters
     products = PRODUCT * taps * max(geometry.channels, THIN)
-    copies = COPY * taps + RUN * geometry.kernel[0]
-    calls = 10 * math.prod(geometry.stride)
+    copies = 0 if is_product(geometry) else COPY * taps + RUN * geometry.kernel[0]
+    calls = 30 + 10 * math.prod(geometry.stride)
     return _pixels(geometry) * (products + copies) + calls * CALL
 
 
 def _taps(geometry: Geometry) -> float:
     products = PRODUCT * max(geometry.window, THIN) * geometry.filters
-    calls = 10 + 3 * math.prod(geometry.kernel)
+    calls = 30 + 4 * math.prod(geometry.kernel)
     return _pixels(geometry) * (products + SCATTER * geometry.window) + calls * CALL
 
 
 def _winograd(geometry: Geometry) -> float:
-    """n^2 products a tile, the additions for its values of x and y; and the kernel's transform."""
-    return _tiled(geometry, winograd.transform_for(geometry).additions)
-
-
-def _winograd_weight(geometry: Geometry) -> float:
-    f = winograd.transform_for(geometry)
-    in_parts = winograd.in_parts(geometry)
-    return _tiled(geometry, f.additions if in_parts else f.additions_by_rows)
-
-
-def _tiled(geometry: Geometry, additions: int) -> float:
+    """n^2 products a tile, the transforms of its values of x and y, and that of the kernel."""
     f, fold = winograd.transform_for(geometry), math.prod(geometry.stride)
     tiles = geometry.batch * math.prod(-(-p // f.tile) for p in geometry.out)
     channels, filters = fold * geometry.channels, geometry.filters
     products = PRODUCT * f.window**2 * channels * max(filters, THIN)
-    sums = ADD * additions * (max(channels, SHORT) + max(filters, SHORT))
+    values = max(channels, SHORT) + max(filters, SHORT)
+    sums = TRANSFORM * f.window * (f.window + f.tile) * values
     kernel = KERNEL * f.window**2 * channels * filters
-    return tiles * (products + sums) + kernel + 100 * CALL
+    return tiles * (products + sums) + kernel + 130 * CALL
 
 
 def _turned(cost: Callable[[Geometry], float]) -> Callable[[Geometry], float]:
@@ -134,7 +127,7 @@ _CANDIDATES: dict[str, tuple[Candidate, ...]] = {
     "conv2d_weight": (
         Candidate("direct", blocked.conv2d_weight, _one_group, _direct),
         Candidate("turned", turn.exchanged(blocked.conv2d_weight), _turns, _turned(_direct)),
-        Candidate("winograd", winograd.conv2d_weight, winograd.fits, _winograd_weight),
+        Candidate("winograd", winograd.conv2d_weight, winograd.fits, _winograd),
     ),
 }
 

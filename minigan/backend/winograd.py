@@ -9,7 +9,8 @@ x, which overlap by r - 1 and give tiles of m x m values of y,
 and with channels the n^2 elementwise products become n^2 matrix products, (tiles, C) by (C, O).
 
     3x3, stride 1     F(4x4, 3x3)     36 products for 144
-    4x4, stride 2     F(2x2, 2x2)      9 products for  16
+    4x4, stride 2     F(4x4, 2x2)     25 products for  64
+                      F(2x2, 2x2)      9 products for  16, where there are few tiles
 
 **Folding.** A kernel of s r taps with stride s is one of r taps with stride 1 on s times as many
 channels: the rows s i + a of the padded x, for one remainder a, are an image of their own, and tap
@@ -24,50 +25,51 @@ The three kernels use the same tiles. With i counting rows of y and of the folde
     weight gradient    V from x as in the forward, W = A dy A^T from y at i, ..., i + m - 1, and
                        dg = G^T [sum over tiles of V * W] G       (F(r x r, m x m), same points)
 
-A small sum is taken in parts, some blocks of tiles in each task, the parts added in their order; a
-large one row by row, each of the n rows of V and W for all tiles in one task. Either way what is
-added to what does not depend on the number of threads.
+Where a sum over tiles is cut does not depend on the number of threads, and parts are added in their
+order.
 
-In float32 the results of F(4x4, 3x3) are good to a few 1e-6 of their largest value, those of
-F(2x2, 2x2) to a few 1e-7.
+In float32 the results of F(4x4, 3x3) and F(4x4, 2x2) are good to a few 1e-6 of their largest value,
+those of F(2x2, 2x2) to a few 1e-7.
 
 Letters: N batch, C channels of x (folded: s^2 C), O channels of y; P, Q rows and columns of y;
-n, m, r as above; T tiles in a block of b images, i rows of tiles and j columns.
+n, m, r as above; T tiles in a chunk.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
 from minigan.backend.columns import Array, Geometry, Pair, channels_first, remainder_span
-from minigan.backend.layout import contiguous, filters_first, filters_last
 from minigan.backend.threads import parallel, scratch
 from minigan.backend.tiles import (
-    TASKS,
-    Block,
+    FEWEST_TILES,
+    PIECES,
+    Chunk,
     Side,
-    cotangents,
-    cotangents_row,
+    apart,
+    cut_tiles,
+    fill_cotangents,
     fill_values,
-    grid_of,
-    tile_blocks,
     tiles_from,
-    values_row,
 )
-from minigan.backend.toom_cook import F22, F43, Transform
+from minigan.backend.toom_cook import F22, F42, F43, Transform
 
-MOST_IN_PARTS = 5 << 18  # values of a weight gradient's sums: TASKS such sums are kept
+FEWEST_TILES_42 = 32  # with fewer, transforming a kernel to 25 places takes longer than it saves
+FEWEST_VALUES = 1 << 16  # of a transformed kernel, in a task
+FEWEST_PRODUCTS = 1 << 21  # multiplications in a task
 
 
 def transform_for(geometry: Geometry) -> Transform | None:
     """Return the transform that serves a geometry, or None."""
-    simple = geometry.groups == 1 and geometry.dilation == (1, 1)
-    found = {((3, 3), (1, 1)): F43, ((4, 4), (2, 2)): F22}
-    return found.get((geometry.kernel, geometry.stride)) if simple else None
+    if geometry.groups != 1 or geometry.dilation != (1, 1):
+        return None
+    if (geometry.kernel, geometry.stride) == ((4, 4), (2, 2)):
+        tiles = geometry.batch * math.prod(-(-p // F42.tile) for p in geometry.out)
+        return F42 if tiles >= FEWEST_TILES_42 else F22
+    return F43 if (geometry.kernel, geometry.stride) == ((3, 3), (1, 1)) else None
 
 
 def fits(geometry: Geometry) -> bool:
@@ -82,10 +84,10 @@ def conv2d(x: Array, weight: Array, geometry: Geometry) -> Array:
     """Correlate x (N, C, H, W) with weight (O, C, K, L) -> (N, O, P, Q)."""
     f = transform_for(geometry)
     out = np.empty((geometry.batch, *geometry.out, geometry.filters), x.dtype)  # NHWC
-    kernel = transform_kernel(fold_kernel(weight, f), f)  # U: (n n, s s C, O)
+    kernel = transform_kernel(weight, f)  # U: (n n, s s C, O)
     source = Side(x, geometry.stride[0], tuple(-p for p in geometry.padding))
     target = Side(channels_first(out), 1, (0, 0))
-    Correlation(f, source, kernel, target, (0, 0), geometry.out).run()
+    correlate(f, [Path(source, kernel, target, (0, 0))], geometry.out)
     return channels_first(out)  # (N, O, P, Q)
 
 
@@ -93,13 +95,15 @@ def conv_transpose2d(y: Array, weight: Array, geometry: Geometry) -> Array:
     """Spread y (N, O, P, Q) through weight (O, C, K, L) -> (N, C, H, W)."""
     f, s = transform_for(geometry), geometry.stride[0]
     out = np.empty((geometry.batch, *geometry.size, geometry.channels), y.dtype)  # NHWC
-    kernels = turned_kernels(weight, f)  # (s, s, r, r, O, C)
+    kernels = transform_turned_kernel(weight, f)  # U: (n n, s s, O, C)
     folded = Side(channels_first(out), s, tuple(-p for p in geometry.padding))
-    for at in folded.remainders:
+    paths, sizes = [], []
+    for k, at in enumerate(folded.remainders):
         start, size = remainder_span(at, geometry)
         source = Side(y, 1, tuple(i - (f.taps - 1) for i in start))
-        kernel = transform_kernel(kernels[at], f)  # U: (n n, O, C)
-        Correlation(f, source, kernel, folded.only(at), start, size).run()
+        paths.append(Path(source, kernels[:, k], folded.only(at), start))
+        sizes.append(size)
+    correlate(f, paths, tuple(map(max, *sizes)) if s > 1 else sizes[0])
     return channels_first(out)  # (N, C, H, W)
 
 
@@ -107,190 +111,191 @@ def conv2d_weight(x: Array, y: Array, geometry: Geometry) -> Array:
     """Correlate x (N, C, H, W) with y (N, O, P, Q) -> (O, C, K, L)."""
     f, s = transform_for(geometry), geometry.stride[0]
     source, cotangent = Side(x, s, tuple(-p for p in geometry.padding)), Side(y, 1, (0, 0))
-    sum_up = _sums_in_parts if in_parts(geometry) else _sums_by_rows
-    sums = sum_up(f, source, cotangent, geometry)  # (n n, s s C, O)
-    taps = gather_sums(sums.reshape(f.window**2, -1), f)  # (r r, s s C O)
-    return unfold_kernel(taps.reshape(f.taps, f.taps, *sums.shape[1:]), s)
-
-
-def in_parts(geometry: Geometry) -> bool:
-    """Tell whether the sums of a weight gradient are small enough to keep several of them."""
-    f, fold = transform_for(geometry), geometry.stride[0] ** 2
-    return f.window**2 * fold * geometry.channels * geometry.filters <= MOST_IN_PARTS
-
-
-def _sums_in_parts(f: Transform, source: Side, cotangent: Side, geometry: Geometry) -> Array:
-    """Return the sums over tiles of V * W: over some blocks in each task, then over the tasks."""
-    n = f.window
-    shape = n * n, source.channels, cotangent.channels
-    dtype = source.array.dtype
-    bytes_of_tile = n * n * (shape[1] + shape[2]) * dtype.itemsize // 2  # twice the usual blocks
-    cuts = tile_blocks(f, geometry.batch, geometry.out, bytes_of_tile)
-    sums = scratch("sums", (min(TASKS, max(len(cuts), 1)), *shape), dtype)
-
-    def part(index: int) -> None:
-        total, one = sums[index], scratch("part", shape, dtype)
-        total[...] = 0
-        for images, rows in cuts[index :: len(sums)]:
-            grid = grid_of(f, images, rows, geometry.out, shape[1])
-            values = scratch("values", grid, dtype)
-            fill_values(f, source, images, rows, values)
-            others = cotangents(f, cotangent, images, rows, geometry.out[1])
-            values = values.reshape(n * n, -1, shape[1]).swapaxes(1, 2)  # (n n, C, T)
-            total += np.matmul(values, others.reshape(n * n, -1, shape[2]), out=one)
-
-    parallel(part, len(sums))
-    return sums.sum(axis=0)
-
-
-def _sums_by_rows(f: Transform, source: Side, cotangent: Side, geometry: Geometry) -> Array:
-    """Return the same sums: a task takes one of the n rows, and one remainder of x's rows.
-
-    No task adds to another one's sums; in exchange x and y are read by each.
-    """
-    n, s, channels, filters = f.window, source.fold, source.channels, cotangent.channels
-    sums = scratch("sums", (n, n, s, channels // s, filters), source.array.dtype)
-    shape = n, channels // s, filters
-    bytes_of_tile = n * (channels // s + filters) * sums.itemsize
-    cuts = tile_blocks(f, geometry.batch, geometry.out, bytes_of_tile)
-
-    def row(index: int) -> None:
-        i, a = divmod(index, s)
-        part = scratch("part", shape, sums.dtype)
-        strip = source.only(*product([a], range(s)))
-        sums[i, :, a] = 0
-        for images, rows in cuts:
-            values = values_row(f, strip, images, rows, geometry.out[1], i)  # (n, T, s C)
-            others = cotangents_row(f, cotangent, images, rows, geometry.out[1], i)  # (n, T, O)
-            sums[i, :, a] += np.matmul(values.swapaxes(1, 2), others, out=part)  # (n, s C, O)
-
-    parallel(row, n * s)
-    return sums.reshape(n * n, channels, filters)
+    sums = sum_over_tiles(f, source, cotangent, geometry)  # (n n, s s C, O)
+    return gather_sums(sums, f, s)
 
 
 # -- forward and data gradient --------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Correlation:
+class Path(NamedTuple):
     """From tiles of one side, by a transformed kernel, to tiles of the other."""
 
-    f: Transform
     source: Side
     kernel: Array  # U: (n n, C, O)
     target: Side
     start: Pair  # the first pixel of the target that is written
-    size: Pair  # how many are
 
-    def run(self) -> None:
-        """Do it the way that suits: few tiles would each read the whole of a large kernel."""
-        _, channels, filters = self.kernel.shape
-        batch = len(self.source.array)
-        if not min(self.size) or not batch:  # one row of x has no row of the other remainder
+
+def correlate(f: Transform, paths: list[Path], size: Pair) -> None:
+    """Write `size` pixels from each path's start on, as far as there are so many.
+
+    The tiles of a chunk, on all paths, go through one step after the other: the products are large.
+    """
+    squares, channels, filters = paths[0].kernel.shape
+    dtype = paths[0].kernel.dtype
+    tile_bytes = len(paths) * squares * (channels + filters) * dtype.itemsize
+    pieces = -(-PIECES // len(paths))
+    batch, most = len(paths[0].source.array), max(channels, filters)
+    for chunk in cut_tiles(f, batch, size, most, tile_bytes, pieces):
+        count = len(paths) * squares
+        values = apart("values", count, (chunk.tiles, channels), dtype)
+        products = apart("products", count, (chunk.tiles, filters), dtype)
+        values, products = (a.reshape(len(paths), -1, *a.shape[1:]) for a in (values, products))
+        _correlate_chunk(f, paths, size, chunk, values, products)
+
+
+def _correlate_chunk(
+    f: Transform, paths: list[Path], size: Pair, chunk: Chunk, values: Array, products: Array
+) -> None:
+    """`values` and `products` are (paths, n n, T, C) and (paths, n n, T, O)."""
+    cuts = _cut_products(*values.shape[1:], products.shape[-1])
+
+    def transform(index: int) -> None:
+        k, piece = index % len(paths), chunk.pieces[index // len(paths)]
+        fill_values(f, paths[k].source, piece, size, values[k])
+
+    def multiply(index: int) -> None:
+        k, (squares, half) = index // len(cuts), cuts[index % len(cuts)]
+        some, kernel = values[k, squares, half], paths[k].kernel[squares]
+        np.matmul(some, kernel, out=products[k, squares, half])  # (t, C) (C, O)
+
+    def write(index: int) -> None:
+        k, piece = index % len(paths), chunk.pieces[index // len(paths)]
+        tiles, path = tiles_from(f, products[k], piece, size), paths[k]
+        row = path.start[0] + piece.rows.start * f.tile
+        path.target.write(tiles, piece.images, row, path.start[1])
+
+    parallel(transform, len(paths) * len(chunk.pieces))
+    parallel(multiply, len(paths) * len(cuts))
+    parallel(write, len(paths) * len(chunk.pieces))
+
+
+def _cut_products(squares: int, rows: int, inner: int, columns: int) -> list[tuple[slice, slice]]:
+    """Cut products (rows, inner) (inner, columns), one for each square, into (squares, rows).
+
+    Some squares to a task where the products are small, half a product where there are many rows.
+    """
+    step = max(1, FEWEST_PRODUCTS // max(rows * inner * columns, 1))
+    half = -(-rows // 2)
+    halves = [slice(0, half), slice(half, rows)] if half >= FEWEST_TILES else [slice(0, rows)]
+    groups = [slice(k, min(k + step, squares)) for k in range(0, squares, step)]
+    return [(group, part) for group in groups for part in halves]
+
+
+# -- weight gradient ------------------------------------------------------------------------------
+
+
+def sum_over_tiles(f: Transform, source: Side, cotangent: Side, geometry: Geometry) -> Array:
+    """Return the sums over tiles of V * W: (n n, s s C, O), the chunks added in their order."""
+    squares, channels, filters = f.window**2, source.channels, cotangent.channels
+    dtype, size = source.array.dtype, geometry.out
+    sums = apart("kernel", squares, (channels, filters), dtype)
+    tile_bytes = squares * (channels + filters) * dtype.itemsize
+    chunks = cut_tiles(f, geometry.batch, size, max(channels, filters), tile_bytes)
+    if not chunks:
+        sums[...] = 0
+    for number, chunk in enumerate(chunks):
+        _add_chunk(f, (source, cotangent), size, chunk, sums, number > 0)
+    return sums
+
+
+def _add_chunk(
+    f: Transform, sides: tuple[Side, Side], size: Pair, chunk: Chunk, sums: Array, further: bool
+) -> None:
+    """Write the sums over the tiles of a chunk into `sums`, or add them to it."""
+    squares, channels, filters = sums.shape
+    values = apart("values", squares, (chunk.tiles, channels), sums.dtype)
+    others = apart("products", squares, (chunk.tiles, filters), sums.dtype)
+    cuts = _cut_products(squares, channels, chunk.tiles, filters)
+
+    def transform(index: int) -> None:
+        fill_values(f, sides[0], chunk.pieces[index], size, values)
+        fill_cotangents(f, sides[1], chunk.pieces[index], size, others)
+
+    def multiply(index: int) -> None:
+        k, half = cuts[index]
+        total, some = sums[k, half], values[k, :, half].swapaxes(1, 2)  # (c, O), (c, T)
+        if not further:
+            np.matmul(some, others[k], out=total)
             return
-        tile_bytes = self.f.window**2 * (channels + filters) * self.kernel.itemsize
-        cuts = tile_blocks(self.f, batch, self.size, tile_bytes)
-        tiles = batch * math.prod(-(-p // self.f.tile) for p in self.size)
-        if tiles > filters:
-            self.in_blocks(cuts)
-        else:
-            self.in_phases(cuts)
+        total += np.matmul(some, others[k], out=scratch("part", total.shape, total.dtype))
 
-    def in_blocks(self, cuts: list[Block]) -> None:
-        """Take each block of tiles through all steps, within the cache of one core."""
-        squares, channels, filters = self.kernel.shape
-
-        def block(index: int) -> None:
-            values = self.scratch("values", *cuts[index], channels)
-            fill_values(self.f, self.source, *cuts[index], values)
-            products = self.scratch("products", *cuts[index], filters)
-            flat = values.reshape(squares, -1, channels)  # (n n, T, C)
-            np.matmul(flat, self.kernel, out=products.reshape(squares, -1, filters))
-            self.write(products, *cuts[index])
-
-        parallel(block, len(cuts))
-
-    def in_phases(self, cuts: list[Block]) -> None:
-        """Take all tiles through one step after the other; each product reads its U once."""
-        squares, channels, filters = self.kernel.shape
-        everything = slice(0, len(self.source.array)), slice(0, -(-self.size[0] // self.f.tile))
-        values = self.scratch("all values", *everything, channels)
-        products = self.scratch("all products", *everything, filters)
-        flat, results = (a.reshape(squares, -1, a.shape[-1]) for a in (values, products))
-
-        def transform(index: int) -> None:
-            images, rows = cuts[index]
-            fill_values(self.f, self.source, images, rows, values[:, :, rows, :, images])
-
-        def multiply(index: int) -> None:
-            np.matmul(flat[index], self.kernel[index], out=results[index])  # (T, C) (C, O)
-
-        def write(index: int) -> None:
-            images, rows = cuts[index]
-            self.write(products[:, :, rows, :, images], images, rows)
-
-        parallel(transform, len(cuts))
-        parallel(multiply, squares)
-        parallel(write, len(cuts))
-
-    def scratch(self, purpose: str, images: slice, rows: slice, channels: int) -> Array:
-        """Return scratch for a block's V or products: (n, n, i, j, b, channels)."""
-        shape = grid_of(self.f, images, rows, self.size, channels)
-        return scratch(purpose, shape, self.kernel.dtype)
-
-    def write(self, products: Array, images: slice, rows: slice) -> None:
-        """Write a block's tiles, given its products (n, n, i, j, b, O)."""
-        row = self.start[0] + rows.start * self.f.tile
-        self.target.write(tiles_from(self.f, products), images, row, self.start[1])
+    parallel(transform, len(chunk.pieces))
+    parallel(multiply, len(cuts))
 
 
-# -- kernels, folded and transformed --------------------------------------------------------------
+# -- kernels --------------------------------------------------------------------------------------
+#
+# Everything is a product of a small matrix, so that BLAS reads and writes with whatever strides and
+# no axes are moved before or after. With stride s > 1 the s r x s r taps are first brought into the
+# order (a, b, j, k), by a matrix of zeros and ones; then, for each channel c and remainder (a, b),
+# the r r taps of all filters are multiplied by G (x) G, (n n, r r).
 
 
-def fold_kernel(weight: Array, f: Transform) -> Array:
-    """Return weight (O, C, s r, s r) as (r, r, s s C, O), contiguous."""
-    filters, channels, high, wide = weight.shape
-    r, s = f.taps, high // f.taps
-    taps = weight.reshape(filters, channels, r, s, r, s).transpose(2, 4, 3, 5, 1, 0)
-    return filters_last(taps).reshape(r, r, s * s * channels, filters)
+def transform_kernel(weight: Array, f: Transform) -> Array:
+    """Return U = G g G^T of weight (O, C, s r, s r) as (n n, s s C, O), in scratch memory."""
+    taps = _fold(weight, f).transpose(1, 2, 3, 0)  # (C, s s, r r, O)
+    kernel = _transform(np.kron(f.g, f.g), taps)  # (n n, s s, C, O)
+    return kernel.reshape(len(kernel), -1, len(weight))
 
 
-def turned_kernels(weight: Array, f: Transform) -> Array:
-    """Return weight (O, C, s r, s r), taps in reverse, as (s, s, r, r, O, C), contiguous."""
+def transform_turned_kernel(weight: Array, f: Transform) -> Array:
+    """Return U of weight (O, C, s r, s r), its r x r taps in reverse, as (n n, s s, O, C)."""
+    turned = f.g[:, ::-1]
+    return _transform(np.kron(turned, turned), _fold(weight, f).transpose(0, 2, 3, 1))
+
+
+def gather_sums(sums: Array, f: Transform, s: int) -> Array:
+    """Return G^T t G of sums t (n n, s s C, O) as a kernel (O, C, s r, s r), contiguous."""
+    filters, r, matrix = sums.shape[2], f.taps, np.kron(f.g, f.g).astype(sums.dtype)
+    split = sums.reshape(len(sums), s * s, -1, filters).transpose(2, 1, 3, 0)  # (C, s s, O, n n)
+    channels = len(split)
+    weight = np.empty((filters, channels, s * r, s * r), sums.dtype)
+    shape, split_shape = (filters, channels, -1), (channels, s * s, r * r)
+    folded = apart("folded", filters, split_shape, sums.dtype) if s > 1 else weight
+    folded = folded.reshape(filters, *split_shape)
+    _in_batches(split, matrix, folded.transpose(1, 2, 0, 3))  # (C, s s, O, r r)
+    if s == 1:
+        return weight
+    _in_batches(folded.reshape(shape), _order(f, s).T.astype(sums.dtype), weight.reshape(shape))
+    return weight
+
+
+def _fold(weight: Array, f: Transform) -> Array:
+    """Return weight (O, C, s r, s r) as (O, C, s s, r r), in scratch memory."""
     filters, channels, high, _ = weight.shape
-    r, s = f.taps, high // f.taps
-    taps = weight.reshape(filters, channels, r, s, r, s)[:, :, ::-1, :, ::-1]
-    return contiguous(taps.transpose(3, 5, 2, 4, 0, 1), axis=4, step=8)
+    s, shape = high // f.taps, (filters, channels, -1)
+    folded = apart("folded", filters, (channels, s * s, f.taps**2), weight.dtype)
+    if s == 1:
+        folded.reshape(shape)[...] = weight.reshape(shape)
+        return folded
+    _in_batches(weight.reshape(shape), _order(f, s).astype(weight.dtype), folded.reshape(shape))
+    return folded
 
 
-def unfold_kernel(taps: Array, s: int) -> Array:
-    """Return taps (r, r, s s C, O) as a kernel (O, C, s r, s r), contiguous."""
-    r, _, folded, filters = taps.shape
-    split = taps.reshape(r, r, s, s, folded // (s * s), filters)
-    return filters_first(split.transpose(4, 0, 2, 1, 3, 5)).reshape(filters, -1, s * r, s * r)
+def _order(f: Transform, s: int) -> Array:
+    """Return the matrix that brings taps (s j + a, s k + b) into the order (a, b, j, k)."""
+    r = f.taps
+    places = np.arange((s * r) ** 2).reshape(r, s, r, s).transpose(1, 3, 0, 2)  # a, b, j, k
+    return np.eye(places.size)[:, places.ravel()]
 
 
-def transform_kernel(taps: Array, f: Transform) -> Array:
-    """Return U = G g G^T of taps (r, r, C, O) as (n n, C, O), in scratch memory."""
-    both = np.kron(f.g, f.g).astype(taps.dtype)  # (n n, r r): rows and columns at once
-    kernel = scratch("kernel", (len(both), *taps.shape[2:]), taps.dtype)
-    _by_columns(both, taps.reshape(f.taps**2, -1), kernel.reshape(len(both), -1))
+def _transform(matrix: Array, taps: Array) -> Array:
+    """Multiply taps (C, s s, r r, O) by matrix (n n, r r) -> (n n, s s, C, O), in scratch."""
+    channels, folds, _, filters = taps.shape
+    kernel = apart("kernel", len(matrix), (folds, channels, filters), taps.dtype)
+    _in_batches(matrix.astype(taps.dtype), taps, kernel.transpose(2, 1, 0, 3))
     return kernel
 
 
-def gather_sums(sums: Array, f: Transform) -> Array:
-    """Return G^T s G of sums (n n, anything) as (r r, anything)."""
-    taps = np.empty((f.taps**2, sums.shape[1]), sums.dtype)
-    _by_columns(np.kron(f.g, f.g).T.astype(sums.dtype), sums, taps)
-    return taps
+def _in_batches(a: Array, b: Array, out: Array) -> None:
+    """Multiply matrices, or stacks of them, into `out`, some of its first axis in each task."""
+    step = max(1, FEWEST_VALUES // max(out[:1].size, 1))
 
+    def batch(index: int) -> None:
+        some = slice(index * step, (index + 1) * step)
+        left, right = (part if part.ndim == 2 else part[some] for part in (a, b))
+        np.matmul(left, right, out=out[some])
 
-def _by_columns(small: Array, wide: Array, out: Array) -> None:
-    """Multiply a small matrix by a wide one, some thousand columns to a task."""
-    step = 8192
-
-    def block(index: int) -> None:
-        columns = slice(index * step, (index + 1) * step)
-        np.matmul(small, wide[:, columns], out=out[:, columns])
-
-    parallel(block, -(-wide.shape[1] // step))
+    parallel(batch, -(-len(out) // step))

@@ -150,10 +150,13 @@ def blocks_of(size):
                 (blocked, "FEWEST_ROWS", 1),
                 (blocked, "SMALL_KERNEL_BYTES", size),
                 (thin, "BAND_ROWS", 1),
-                (tiles, "BLOCK_BYTES", size),
+                (tiles, "CHUNK_BYTES", size),
+                (tiles, "PIECE", size),
+                (winograd, "FEWEST_VALUES", size),
+                (winograd, "FEWEST_PRODUCTS", size),
+                (blocked, "TASK_VALUES", size),
                 (tiles, "FEWEST_TILES", 1),
-                (tiles, "FEWEST_FOR_TASKS", 1),
-                (winograd, "MOST_IN_PARTS", size),
+                (winograd, "FEWEST_TILES", 1),
             ):
                 stack.enter_context(patch.object(module, name, value))
         yield

@@ -35,9 +35,13 @@ def test_what_is_contiguous_is_not_copied(rng):
 def test_channels_last_and_filters_last(rng):
     x = rng.standard_normal((3, 5, 2, 4))
     np.testing.assert_array_equal(layout.channels_last(x), x.transpose(0, 2, 3, 1))
-    taps = layout.filters_last(x.transpose(2, 3, 1, 0))
-    assert taps.flags.c_contiguous
-    np.testing.assert_array_equal(taps, x.transpose(2, 3, 1, 0))
+    for arrange, axes in (
+        (layout.filters_last, (2, 3, 1, 0)),
+        (layout.channels_of_filters_last, (2, 3, 0, 1)),
+    ):
+        taps = arrange(x)
+        assert taps.flags.c_contiguous
+        np.testing.assert_array_equal(taps, x.transpose(axes))
 
 
 @pytest.mark.parametrize("small", [0, 1 << 15])

@@ -38,7 +38,7 @@ def chosen(kernel, geo):
         (IMAGE, ("direct", "taps", "direct")),
         (TO_IMAGE, ("taps", "phases", "turned")),
         (POINTWISE, ("direct", "phases", "direct")),
-        (replace(SAME, channels=4, filters=4), ("taps", "taps", "direct")),
+        (replace(SAME, channels=4, filters=4), ("direct", "phases", "direct")),
         (replace(SAME, batch=1, size=(4, 4), out=(4, 4)), ("direct", "phases", "direct")),
     ],
 )

@@ -215,7 +215,7 @@ import os, sys, numpy as np
 import minigan as mg
 from minigan.backend import blas, threads
 mg.set_num_threads(2)
-x, w = mg.ones(2, 32, 16, 16), mg.ones(32, 32, 3, 3)
+x, w = mg.ones(32, 32, 16, 16), mg.ones(32, 32, 3, 3)
 here = mg.conv2d(x, w).numpy()
 blas.find_blas().set(2)
 sys.stdout.flush()
