@@ -95,7 +95,7 @@ def test_the_penalised_workloads_differentiate_twice(name):
     played = workload(name)
     with mg.profile() as p:
         played.step()
-    assert sum(row.calls["double backward"] for row in p.rows) > 10
+    assert sum(row.calls["double backward"] for row in p.rows) > 5
 
 
 def test_the_sizes_are_the_published_ones():
