@@ -48,11 +48,17 @@ def test_with_a_single_core_it_is_shared(sleeper, monkeypatch):
 
 @pytest.mark.skipif(CORES < 1, reason="needs sched_setaffinity (Linux)")
 def test_where_it_is_forbidden_work_goes_on(sleeper, monkeypatch):
-    def refuse(*_):
+    asked = []
+
+    def refuse(who, where):
+        asked.append(who)
         raise PermissionError("not here")
 
+    allowed = os.sched_getaffinity(sleeper.native_id)
     monkeypatch.setattr(cores.os, "sched_setaffinity", refuse)
-    cores.keep_off(0, [sleeper])
+    cores.keep_off(0, [sleeper, sleeper])
+    assert asked == [sleeper.native_id]  # once: the others would be refused too
+    assert os.sched_getaffinity(sleeper.native_id) == allowed
 
 
 def test_elsewhere_nothing_is_done(sleeper, monkeypatch):
@@ -63,14 +69,11 @@ def test_elsewhere_nothing_is_done(sleeper, monkeypatch):
 
 @pytest.mark.skipif(CORES < 2, reason="needs two cores and sched_setaffinity (Linux)")
 def test_the_pool_keeps_its_threads_off_the_callers_core():
-    before = mg.get_num_threads()
     mg.set_num_threads(2)
-    try:
-        allowed = os.sched_getaffinity(0)
-        threads.parallel(lambda index: None, 4)
-        core = threads._pool.avoided
-        seen = [os.sched_getaffinity(thread.native_id) for thread in threads._pool.threads]
-        assert core in allowed
-        assert all(core not in where for where in seen)
-    finally:
-        mg.set_num_threads(before)
+    allowed = os.sched_getaffinity(0)
+    threads.parallel(lambda index: None, 4)
+    core = threads._pool.avoided
+    seen = [os.sched_getaffinity(thread.native_id) for thread in threads._pool.threads]
+    assert core in allowed
+    assert seen
+    assert all(core not in where for where in seen)

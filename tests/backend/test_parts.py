@@ -12,9 +12,6 @@ from minigan.testing.cupy_double import cupy_double
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch):
     monkeypatch.setattr(parts, "PART", 10)
-    before = mg.get_num_threads()
-    yield
-    mg.set_num_threads(before)
 
 
 def cut(length, array):

@@ -26,13 +26,6 @@ def tiny(monkeypatch):
     sums._way.cache_clear()
 
 
-@pytest.fixture
-def _number_of_threads():
-    before = mg.get_num_threads()
-    yield
-    mg.set_num_threads(before)
-
-
 @st.composite
 def arrays(draw):
     """An array of any number of axes in memory of any order, perhaps a part of it, and axes."""
@@ -141,7 +134,6 @@ def test_nan_and_infinity_stay_in_their_own_sums(rng, shape, axis):
 # -- threads, and other libraries -----------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("_number_of_threads")
 @pytest.mark.parametrize(
     ("shape", "axis"),
     [((64, 24, 24, 64), (0, 1, 2)), ((2, 1025, 1025), (1,)), ((2, 1025, 1025), (2,)),

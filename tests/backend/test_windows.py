@@ -10,13 +10,6 @@ from minigan.backend import parts
 from minigan.backend.windows import spread_windows, sum_windows
 
 
-@pytest.fixture(autouse=True)
-def _threads_are_put_back():
-    before = mg.get_num_threads()
-    yield
-    mg.set_num_threads(before)
-
-
 @pytest.fixture
 def _small_parts(monkeypatch):
     monkeypatch.setattr(parts, "PART", 4)  # share out even the smallest

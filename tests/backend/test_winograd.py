@@ -22,13 +22,21 @@ def halving(batch, channels, size, filters):
     return Geometry(batch, channels, filters, size, (4, 4), half, (2, 2), ONE, ONE, 1)
 
 
-# (geometry, relative error allowed): F(4x4, 2x2) loses little, F(4x4, 3x3) a digit.
+# (geometry, relative error allowed): F(2x2, 2x2) loses next to nothing, the larger tiles a digit.
 LAYERS = [
     (same(2, 64, (16, 16), 64), 1e-5),
     (same(1, 256, (9, 11), 128), 1e-5),
-    (halving(4, 64, (16, 16), 128), 1e-5),
-    (halving(3, 128, (10, 14), 64), 1e-5),
+    (halving(4, 64, (16, 16), 128), 2e-6),  # few tiles: F(2x2, 2x2)
+    (halving(3, 128, (10, 14), 64), 2e-6),
+    (halving(16, 64, (16, 16), 128), 1e-5),  # many: F(4x4, 2x2)
+    (halving(64, 64, (16, 16), 128), 1e-5),
+    (halving(9, 128, (18, 14), 64), 1e-5),
 ]
+
+
+def test_the_layers_above_take_both_transforms_of_stride_2():
+    transforms = [winograd.transform_for(geo) for geo, _ in LAYERS]
+    assert transforms == [F43, F43, F22, F22, F42, F42, F42]
 
 
 def operands(geo, rng):
