@@ -2,9 +2,9 @@
 
 Here live the backends (`device.py`), random numbers with explicit state (`random.py`), the array
 kernels that deserve a room of their own (`conv.py` and the algorithms behind its plan,
-`normalize.py` and `maps.py`, `elementwise.py`, `sums.py`, `padding.py`, `windows.py`,
-`special.py`), and the CPU's threads and memory (`threads.py`, `cores.py`, `parts.py`, `blas.py`,
-`memory.py`). Nothing here knows about gradients.
+`normalize.py` and `maps.py`, `elementwise.py`, `products.py`, `sums.py`, `padding.py`,
+`windows.py`, `special.py`), and the CPU's threads and memory (`threads.py`, `cores.py`,
+`parts.py`, `blas.py`, `memory.py`). Nothing here knows about gradients.
 """
 
 from minigan.backend.device import (

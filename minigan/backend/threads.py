@@ -23,8 +23,7 @@ import os
 import queue
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -47,7 +46,8 @@ def set_num_threads(count: int) -> None:
     """Let the blocked kernels use `count` >= 1 threads, in the whole process.
 
     The default is the number of cores this process may run on. Results are the same, bit for bit,
-    for every number. Products outside those kernels (`matmul`) go by BLAS's own setting.
+    for every number. A process whose products are all too small to share (`products.py`) leaves
+    them to BLAS, which goes by a setting of its own.
 
     >>> import minigan as mg
     >>> before = mg.get_num_threads()
@@ -59,6 +59,11 @@ def set_num_threads(count: int) -> None:
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise ValueError(f"set_num_threads: count={count!r}: give an int >= 1")
     _pool.size = count
+
+
+def pool_is_in_use() -> bool:
+    """Tell whether this process has shared out work: whatever the number of threads."""
+    return _pool.wanted
 
 
 def _cores() -> int:
@@ -79,6 +84,7 @@ def parallel(task: Task, count: int) -> None:
     """
     if count < 1:
         return
+    _pool.wanted = _pool.wanted or count > 1
     with single_threaded_blas():
         job = _Job(task, count)
         helpers = 0 if _here.busy else min(_pool.size, count) - 1
@@ -149,6 +155,7 @@ class _Pool:
 
     def __init__(self) -> None:
         self.size = _cores()
+        self.wanted = False
         self.reset()
 
     def reset(self) -> None:
@@ -204,26 +211,28 @@ class _Limit:
         self.depth, self.former = 0, 1
 
 
-@contextmanager
-def single_threaded_blas() -> Iterator[None]:
+class single_threaded_blas:
     """Hold BLAS at one thread within the block, in the whole process.
 
     Its former number comes back after the last such block of any thread, exceptions included.
     Where NumPy's BLAS offers no such switch, nothing is done: right results, less speed.
     """
-    blas, limit = find_blas(), _limit
-    with limit.lock:
-        if limit.depth == 0:
-            limit.former = blas.get()
-            blas.set(1)
-        limit.depth += 1
-    try:
-        yield
-    finally:
-        with limit.lock:
-            limit.depth -= 1
-            if limit.depth == 0:
-                blas.set(limit.former)
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        with _limit.lock:
+            if _limit.depth == 0:
+                blas = find_blas()
+                _limit.former = blas.get()
+                blas.set(1)
+            _limit.depth += 1
+
+    def __exit__(self, *exc_info: object) -> None:
+        with _limit.lock:
+            _limit.depth -= 1
+            if _limit.depth == 0:
+                find_blas().set(_limit.former)
 
 
 # -- scratch memory -------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ n, m, r as above; T tiles in a chunk.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -58,7 +59,7 @@ from minigan.backend.tiles import (
 from minigan.backend.toom_cook import F22, F42, F43, Transform
 
 FEWEST_TILES_42 = 32  # with fewer, transforming a kernel to 25 places takes longer than it saves
-FEWEST_VALUES = 1 << 16  # of a transformed kernel, in a task
+FEWEST_VALUES = 1 << 17  # of a transformed kernel, in a task
 FEWEST_PRODUCTS = 1 << 21  # multiplications in a task
 
 
@@ -111,7 +112,7 @@ def conv2d_weight(x: Array, y: Array, geometry: Geometry) -> Array:
     """Correlate x (N, C, H, W) with y (N, O, P, Q) -> (O, C, K, L)."""
     f, s = transform_for(geometry), geometry.stride[0]
     source, cotangent = Side(x, s, tuple(-p for p in geometry.padding)), Side(y, 1, (0, 0))
-    sums = sum_over_tiles(f, source, cotangent, geometry)  # (n n, s s C, O)
+    sums = sum_over_tiles(f, source, cotangent, geometry)  # (n n, O, s s C)
     return gather_sums(sums, f, s)
 
 
@@ -187,10 +188,10 @@ def _cut_products(squares: int, rows: int, inner: int, columns: int) -> list[tup
 
 
 def sum_over_tiles(f: Transform, source: Side, cotangent: Side, geometry: Geometry) -> Array:
-    """Return the sums over tiles of V * W: (n n, s s C, O), the chunks added in their order."""
+    """Return the sums over tiles of W * V: (n n, O, s s C), the chunks added in their order."""
     squares, channels, filters = f.window**2, source.channels, cotangent.channels
     dtype, size = source.array.dtype, geometry.out
-    sums = apart("kernel", squares, (channels, filters), dtype)
+    sums = apart("kernel", squares, (filters, channels), dtype)
     tile_bytes = squares * (channels + filters) * dtype.itemsize
     chunks = cut_tiles(f, geometry.batch, size, max(channels, filters), tile_bytes)
     if not chunks:
@@ -204,10 +205,10 @@ def _add_chunk(
     f: Transform, sides: tuple[Side, Side], size: Pair, chunk: Chunk, sums: Array, further: bool
 ) -> None:
     """Write the sums over the tiles of a chunk into `sums`, or add them to it."""
-    squares, channels, filters = sums.shape
+    squares, filters, channels = sums.shape
     values = apart("values", squares, (chunk.tiles, channels), sums.dtype)
     others = apart("products", squares, (chunk.tiles, filters), sums.dtype)
-    cuts = _cut_products(squares, channels, chunk.tiles, filters)
+    cuts = _cut_products(squares, filters, chunk.tiles, channels)
 
     def transform(index: int) -> None:
         fill_values(f, sides[0], chunk.pieces[index], size, values)
@@ -215,11 +216,11 @@ def _add_chunk(
 
     def multiply(index: int) -> None:
         k, half = cuts[index]
-        total, some = sums[k, half], values[k, :, half].swapaxes(1, 2)  # (c, O), (c, T)
+        total, some = sums[k, half], others[k, :, half].mT  # (o, s s C), (o, T)
         if not further:
-            np.matmul(some, others[k], out=total)
+            np.matmul(some, values[k], out=total)
             return
-        total += np.matmul(some, others[k], out=scratch("part", total.shape, total.dtype))
+        total += np.matmul(some, values[k], out=scratch("part", total.shape, total.dtype))
 
     parallel(transform, len(chunk.pieces))
     parallel(multiply, len(cuts))
@@ -229,73 +230,87 @@ def _add_chunk(
 #
 # Everything is a product of a small matrix, so that BLAS reads and writes with whatever strides and
 # no axes are moved before or after. With stride s > 1 the s r x s r taps are first brought into the
-# order (a, b, j, k), by a matrix of zeros and ones; then, for each channel c and remainder (a, b),
-# the r r taps of all filters are multiplied by G (x) G, (n n, r r).
+# order (a, b, j, k), by a matrix of zeros and ones. Then the r r taps of all filters, for a channel
+# and a remainder (a, b), or those of all channels, for a filter and a remainder, are multiplied by
+# G (x) G, (n n, r r): whichever the products over tiles read in long runs.
 
 
 def transform_kernel(weight: Array, f: Transform) -> Array:
     """Return U = G g G^T of weight (O, C, s r, s r) as (n n, s s C, O), in scratch memory."""
+    filters, channels, high, _ = weight.shape
+    s, matrix = high // f.taps, np.kron(f.g, f.g).astype(weight.dtype)  # (n n, r r)
     taps = _fold(weight, f).transpose(1, 2, 3, 0)  # (C, s s, r r, O)
-    kernel = _transform(np.kron(f.g, f.g), taps)  # (n n, s s, C, O)
-    return kernel.reshape(len(kernel), -1, len(weight))
+    kernel = apart("kernel", len(matrix), (s * s, channels, filters), weight.dtype)
+    out = kernel.transpose(2, 1, 0, 3)  # (C, s s, n n, O)
+    _in_parts(lambda some: np.matmul(matrix, taps[some], out=out[some]), channels, kernel.size)
+    return kernel.reshape(len(matrix), -1, filters)
 
 
 def transform_turned_kernel(weight: Array, f: Transform) -> Array:
     """Return U of weight (O, C, s r, s r), its r x r taps in reverse, as (n n, s s, O, C)."""
-    turned = f.g[:, ::-1]
-    return _transform(np.kron(turned, turned), _fold(weight, f).transpose(0, 2, 3, 1))
+    filters, channels, high, _ = weight.shape
+    s, turned = high // f.taps, f.g[:, ::-1]
+    matrix = np.kron(turned, turned).astype(weight.dtype)  # (n n, r r)
+    taps = np.ascontiguousarray(weight).reshape(filters, channels, -1)
+    kernel = apart("kernel", len(matrix), (s * s, filters, channels), weight.dtype)
+    order = _order(f, s).astype(weight.dtype)
+
+    def transform(some: slice) -> None:
+        given, out = taps[some], kernel[:, :, some]  # (o, C, s s r r), (n n, s s, o, C)
+        if s == 1:
+            np.matmul(matrix, given.reshape(-1, f.taps**2).T, out=out.reshape(len(matrix), -1))
+            return
+        shape = len(given), len(order), channels
+        folded = np.matmul(order, given.mT, out=scratch("folded", shape, weight.dtype))
+        folded = folded.reshape(len(given), s * s, -1, channels)  # (o, s s, r r, C)
+        np.matmul(matrix, folded, out=out.transpose(2, 1, 0, 3))
+
+    _in_parts(transform, filters, kernel.size)
+    return kernel
 
 
 def gather_sums(sums: Array, f: Transform, s: int) -> Array:
-    """Return G^T t G of sums t (n n, s s C, O) as a kernel (O, C, s r, s r), contiguous."""
-    filters, r, matrix = sums.shape[2], f.taps, np.kron(f.g, f.g).astype(sums.dtype)
-    split = sums.reshape(len(sums), s * s, -1, filters).transpose(2, 1, 3, 0)  # (C, s s, O, n n)
-    channels = len(split)
-    weight = np.empty((filters, channels, s * r, s * r), sums.dtype)
-    shape, split_shape = (filters, channels, -1), (channels, s * s, r * r)
-    folded = apart("folded", filters, split_shape, sums.dtype) if s > 1 else weight
-    folded = folded.reshape(filters, *split_shape)
-    _in_batches(split, matrix, folded.transpose(1, 2, 0, 3))  # (C, s s, O, r r)
-    if s == 1:
-        return weight
-    _in_batches(folded.reshape(shape), _order(f, s).T.astype(sums.dtype), weight.reshape(shape))
+    """Return G^T t G of sums t (n n, O, s s C) as a kernel (O, C, s r, s r), contiguous."""
+    _, filters, folded_channels = sums.shape
+    matrix = np.kron(f.g, f.g).astype(sums.dtype)  # (n n, r r)
+    weight = np.empty((filters, folded_channels // (s * s), s * f.taps, s * f.taps), sums.dtype)
+    back = _order(f, s).reshape(s * s, f.taps**2, -1).swapaxes(0, 1)  # from (j, k, a, b)
+    back = back.reshape(-1, (s * f.taps) ** 2).astype(sums.dtype)
+
+    def gather(some: slice) -> None:
+        given, out = sums[:, some], weight[some]  # (n n, o, s s C), (o, C, s r, s r)
+        if s == 1:
+            np.matmul(given.transpose(1, 2, 0), matrix, out=out.reshape(*out.shape[:2], -1))
+            return
+        shape = len(out), f.taps**2, folded_channels
+        folded = scratch("folded", shape, sums.dtype)
+        np.matmul(matrix.T, given.swapaxes(0, 1), out=folded)  # (o, r r, s s C)
+        taps = folded.reshape(len(out), len(back), -1).mT  # (o, C, r r s s)
+        np.matmul(taps, back, out=out.reshape(*out.shape[:2], -1))
+
+    _in_parts(gather, filters, sums.size)
     return weight
 
 
 def _fold(weight: Array, f: Transform) -> Array:
-    """Return weight (O, C, s r, s r) as (O, C, s s, r r), in scratch memory."""
+    """Return weight (O, C, s r, s r) as (O, C, s s, r r); with s > 1 in scratch memory."""
     filters, channels, high, _ = weight.shape
-    s, shape = high // f.taps, (filters, channels, -1)
-    folded = apart("folded", filters, (channels, s * s, f.taps**2), weight.dtype)
-    if s == 1:
-        folded.reshape(shape)[...] = weight.reshape(shape)
-        return folded
-    _in_batches(weight.reshape(shape), _order(f, s).astype(weight.dtype), folded.reshape(shape))
-    return folded
+    s, taps = high // f.taps, np.ascontiguousarray(weight).reshape(filters, channels, -1)
+    if s > 1:
+        order, flat = _order(f, s).astype(weight.dtype), taps
+        taps = apart("folded", filters, flat.shape[1:], weight.dtype)
+        _in_parts(lambda some: np.matmul(flat[some], order.T, out=taps[some]), filters, taps.size)
+    return taps.reshape(filters, channels, s * s, -1)
 
 
 def _order(f: Transform, s: int) -> Array:
     """Return the matrix that brings taps (s j + a, s k + b) into the order (a, b, j, k)."""
     r = f.taps
     places = np.arange((s * r) ** 2).reshape(r, s, r, s).transpose(1, 3, 0, 2)  # a, b, j, k
-    return np.eye(places.size)[:, places.ravel()]
+    return np.eye(places.size)[places.ravel()]
 
 
-def _transform(matrix: Array, taps: Array) -> Array:
-    """Multiply taps (C, s s, r r, O) by matrix (n n, r r) -> (n n, s s, C, O), in scratch."""
-    channels, folds, _, filters = taps.shape
-    kernel = apart("kernel", len(matrix), (folds, channels, filters), taps.dtype)
-    _in_batches(matrix.astype(taps.dtype), taps, kernel.transpose(2, 1, 0, 3))
-    return kernel
-
-
-def _in_batches(a: Array, b: Array, out: Array) -> None:
-    """Multiply matrices, or stacks of them, into `out`, some of its first axis in each task."""
-    step = max(1, FEWEST_VALUES // max(out[:1].size, 1))
-
-    def batch(index: int) -> None:
-        some = slice(index * step, (index + 1) * step)
-        left, right = (part if part.ndim == 2 else part[some] for part in (a, b))
-        np.matmul(left, right, out=out[some])
-
-    parallel(batch, -(-len(out) // step))
+def _in_parts(task: Callable[[slice], object], length: int, values: int) -> None:
+    """Call task for slices of range(length), all of which together make so many values."""
+    step = max(1, -(-length * FEWEST_VALUES // max(values, 1)))
+    parallel(lambda index: task(slice(index * step, (index + 1) * step)), -(-length // step))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from minigan.backend import xp_of
+from minigan.backend.products import product
 from minigan.errors import ShapeError
 from minigan.op import op
 from minigan.ops.linear import broadcast_to, expand_dims, reshape, squeeze, sum, sum_to
@@ -26,7 +27,7 @@ def _matmul(a, b, *, ta=False, tb=False):  # (..., n, k), (..., k, m) -> (..., n
         a = a.swapaxes(-1, -2)
     if tb:
         b = b.swapaxes(-1, -2)
-    return a.dot(b) if a.ndim == b.ndim == 2 else a @ b  # `@` takes half a microsecond more
+    return product(a, b)
 
 
 # With Y = A B the gradients are G B^T and A^T G; an argument that is given transposed gets the
@@ -68,7 +69,7 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
 
 @op
 def _affine(x, weight, bias):  # (N, I), (O, I), (O,) -> (N, O)
-    out = x.dot(weight.T)
+    out = product(x, weight.T)
     if bias is None:
         return out
     if out.dtype == bias.dtype:

@@ -113,5 +113,5 @@ def test_gathering_is_the_adjoint_of_transforming_a_kernel(rng, f, size):
     weight = rng.standard_normal((5, 3, size, size))
     kernel = winograd.transform_kernel(weight, f).copy()
     sums = rng.standard_normal(kernel.shape)
-    gathered = winograd.gather_sums(sums, f, size // f.taps)
+    gathered = winograd.gather_sums(sums.mT.copy(), f, size // f.taps)
     np.testing.assert_allclose((gathered * weight).sum(), (sums * kernel).sum())

@@ -1,0 +1,88 @@
+"""Products of matrices, large ones cut among the cores.
+
+BLAS would divide a large product by itself. But its threads go on waiting in a busy loop for some
+25 ms after each, and so take a core from whatever comes next; and where it cuts the sums, and so
+how they are rounded, is its own affair. The threads of our own pool sleep, and it takes some 50 us
+to wake them. So
+
+    up to ALONE multiplications     a plain call: OpenBLAS does not divide so little
+    up to SHARED                    a plain call, and where the process uses the pool, BLAS held
+                                    at one thread
+    more                            the longer side of the result in pieces, `parallel`
+
+A process whose work is all too small for the pool (networks of a few wide layers) leaves its
+products to BLAS's busy threads. In any other, sums over the inner axis are never cut, the pieces
+depend on the sizes alone, and any number of threads gives the same bits.
+
+Letters: n rows and m columns of the result, k terms in each sum.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minigan.backend.threads import parallel, pool_is_in_use, single_threaded_blas
+
+Array = Any  # numpy.ndarray or cupy.ndarray
+
+ALONE = 1 << 18  # multiplications of a product of two matrices
+SHARED = 1 << 23  # from here on it pays to wake other threads
+NARROWEST = 64  # rows or columns of a piece
+TASKS = 8
+
+
+def product(a: Array, b: Array) -> Array:
+    """Multiply (..., n, k) by (..., k, m) -> (..., n, m), leading axes broadcast."""
+    if type(a) is not np.ndarray:
+        return a @ b
+    n, k = a.shape[-2:]
+    m = b.shape[-1]
+    if a.ndim == b.ndim == 2:
+        work = n * k * m
+        if work <= ALONE or (work < SHARED and not pool_is_in_use()):
+            return a.dot(b)  # `@` takes half a microsecond more
+        if work < SHARED:
+            with single_threaded_blas():
+                return a.dot(b)
+        return _share(a, b)
+    shape = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    if math.prod(shape) * n * k * m >= SHARED:
+        return _share_stack(a, b, shape)
+    with single_threaded_blas():
+        return a @ b
+
+
+def _share(a: Array, b: Array) -> Array:
+    """Multiply (n, k) by (k, m), some rows or some columns in each task."""
+    out = np.empty((len(a), b.shape[1]), np.result_type(a, b))
+    length = max(out.shape)
+    step = max(NARROWEST, -(-length // TASKS))
+
+    def rows(index: int) -> None:
+        some = slice(index * step, (index + 1) * step)
+        np.matmul(a[some], b, out=out[some])
+
+    def columns(index: int) -> None:
+        some = slice(index * step, (index + 1) * step)
+        np.matmul(a, b[:, some], out=out[:, some])
+
+    parallel(rows if length == len(a) else columns, -(-length // step))
+    return out
+
+
+def _share_stack(a: Array, b: Array, shape: tuple[int, ...]) -> Array:
+    """Multiply (..., n, k) by (..., k, m), some of the first axis in each task."""
+    a = np.broadcast_to(a, (*shape, *a.shape[-2:]))
+    b = np.broadcast_to(b, (*shape, *b.shape[-2:]))
+    out = np.empty((*shape, a.shape[-2], b.shape[-1]), np.result_type(a, b))
+    step = -(-shape[0] // TASKS)
+
+    def part(index: int) -> None:
+        some = slice(index * step, (index + 1) * step)
+        np.matmul(a[some], b[some], out=out[some])
+
+    parallel(part, -(-shape[0] // step))
+    return out
