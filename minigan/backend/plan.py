@@ -175,9 +175,9 @@ class conv_algorithm:
     """Choose how convolutions are done in the block: `with mg.conv_algorithm("direct"): ...`.
 
     "auto" takes the cheapest by the cost model; "direct" never uses Winograd's transforms;
-    "winograd" uses them wherever they can be (3x3, stride 1, no dilation, one group, float32, on
-    the CPU) and is "direct" elsewhere. It holds for this thread, and for derivatives taken within
-    the block. Raises `ValueError` for any other name.
+    "winograd" uses them wherever they can be (3x3 or 4x4 with stride 1, 4x4 with stride 2, no
+    dilation, one group, float32, on the CPU) and is "direct" elsewhere. It holds for this thread,
+    and for derivatives taken within the block. Raises `ValueError` for any other name.
 
     >>> import minigan as mg
     >>> with mg.conv_algorithm("direct"):

@@ -16,13 +16,15 @@ Row i of V^-T holds the coefficients of Lagrange's polynomial for point i, the p
 (x - p_j) / (p_i - p_j); its denominator f_i is moved over to row i of E_r, which leaves B^T whole
 numbers. The row of infinity is the product over all points of (x - p_j).
 
-Three transforms pay:
+Four transforms pay:
 
     F(4, 3)   points 0, 1, -1, 2, -2, infinity     6 multiplications for 12
+    F(3, 4)   the same points                      6 multiplications for 12
     F(4, 2)   points 0, 1, -1, 2, infinity         5 multiplications for 8
     F(2, 2)   points 0, 1, infinity                3 multiplications for 4
 
-More points save more multiplications and lose more digits: powers of 2 up to 2^5 meet in F(4, 3).
+More points save more multiplications and lose more digits: powers of 2 up to 2^5 meet in the first
+two.
 
 Source: Winograd, "Arithmetic Complexity of Computations", 1980; Lavin and Gray, "Fast Algorithms
 for Convolutional Neural Networks", 2016, whose matrices for F(4, 3) these are.
@@ -85,5 +87,6 @@ class Transform:
 
 
 F43 = Transform(4, 3, (0, 1, -1, 2, -2))
+F34 = Transform(3, 4, (0, 1, -1, 2, -2))
 F42 = Transform(4, 2, (0, 1, -1, 2))
 F22 = Transform(2, 2, (0, 1))

@@ -9,6 +9,7 @@ x, which overlap by r - 1 and give tiles of m x m values of y,
 and with channels the n^2 elementwise products become n^2 matrix products, (tiles, C) by (C, O).
 
     3x3, stride 1     F(4x4, 3x3)     36 products for 144
+    4x4, stride 1     F(3x3, 4x4)     36 products for 144
     4x4, stride 2     F(4x4, 2x2)     25 products for  64
                       F(2x2, 2x2)      9 products for  16, where there are few tiles
 
@@ -56,7 +57,7 @@ from minigan.backend.tiles import (
     fill_values,
     tiles_from,
 )
-from minigan.backend.toom_cook import F22, F42, F43, Transform
+from minigan.backend.toom_cook import F22, F34, F42, F43, Transform
 
 FEWEST_TILES_42 = 32  # with fewer, transforming a kernel to 25 places takes longer than it saves
 FEWEST_VALUES = 1 << 17  # of a transformed kernel, in a task
@@ -67,10 +68,13 @@ def transform_for(geometry: Geometry) -> Transform | None:
     """Return the transform that serves a geometry, or None."""
     if geometry.groups != 1 or geometry.dilation != (1, 1):
         return None
-    if (geometry.kernel, geometry.stride) == ((4, 4), (2, 2)):
+    kind = geometry.kernel, geometry.stride
+    if kind == ((4, 4), (2, 2)):
         tiles = geometry.batch * math.prod(-(-p // F42.tile) for p in geometry.out)
         return F42 if tiles >= FEWEST_TILES_42 else F22
-    return F43 if (geometry.kernel, geometry.stride) == ((3, 3), (1, 1)) else None
+    if kind == ((4, 4), (1, 1)) and min(geometry.out) <= F34.tile:
+        return None  # a full window or not much more: that is one product
+    return {((3, 3), (1, 1)): F43, ((4, 4), (1, 1)): F34}.get(kind)
 
 
 def fits(geometry: Geometry) -> bool:

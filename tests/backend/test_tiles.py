@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from minigan.backend import tiles
 from minigan.backend.tiles import Side, cut_tiles
-from minigan.backend.toom_cook import F22, F42, F43
+from minigan.backend.toom_cook import F22, F34, F42, F43
 
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40))
 
 
 @given(
-    st.sampled_from([F43, F42, F22]),
+    st.sampled_from([F43, F34, F42, F22]),
     st.integers(0, 5),
     SIZES,
     st.sampled_from([1, 64, 4096]),

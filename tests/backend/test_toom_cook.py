@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigan.backend.toom_cook import F22, F42, F43, matrices
+from minigan.backend.toom_cook import F22, F34, F42, F43, matrices
 
-TRANSFORMS = pytest.mark.parametrize("f", [F43, F42, F22], ids=str)
+TRANSFORMS = pytest.mark.parametrize("f", [F43, F34, F42, F22], ids=str)
 WHOLE = st.integers(-9, 9)
 
 
@@ -27,7 +27,7 @@ def transposed(matrix):
 
 
 @TRANSFORMS
-@given(st.lists(WHOLE, min_size=6, max_size=6), st.lists(WHOLE, min_size=3, max_size=3))
+@given(st.lists(WHOLE, min_size=6, max_size=6), st.lists(WHOLE, min_size=4, max_size=4))
 def test_the_identity_holds_exactly(f, d, g):
     d, g = d[: f.window], g[: f.taps]
     u, v = times(exact(f.g), g), times(exact(f.bt), d)

@@ -7,7 +7,7 @@ from scipy import signal
 
 from minigan.backend import blocked, winograd
 from minigan.backend.columns import Geometry
-from minigan.backend.toom_cook import F22, F42, F43
+from minigan.backend.toom_cook import F22, F34, F42, F43
 from minigan.backend.winograd import fits
 
 ONE = (1, 1)
@@ -22,6 +22,11 @@ def halving(batch, channels, size, filters):
     return Geometry(batch, channels, filters, size, (4, 4), half, (2, 2), ONE, ONE, 1)
 
 
+def four(batch, channels, size, filters):
+    less = tuple(h - 1 for h in size)
+    return Geometry(batch, channels, filters, size, (4, 4), less, ONE, ONE, ONE, 1)
+
+
 # (geometry, relative error allowed): F(2x2, 2x2) loses next to nothing, the larger tiles a digit.
 LAYERS = [
     (same(2, 64, (16, 16), 64), 1e-5),
@@ -31,12 +36,14 @@ LAYERS = [
     (halving(16, 64, (16, 16), 128), 1e-5),  # many: F(4x4, 2x2)
     (halving(64, 64, (16, 16), 128), 1e-5),
     (halving(9, 128, (18, 14), 64), 1e-5),
+    (four(1, 128, (16, 16), 256), 1e-5),
+    (four(3, 64, (13, 10), 64), 1e-5),
 ]
 
 
-def test_the_layers_above_take_both_transforms_of_stride_2():
+def test_the_layers_above_take_every_transform():
     transforms = [winograd.transform_for(geo) for geo, _ in LAYERS]
-    assert transforms == [F43, F43, F22, F22, F42, F42, F42]
+    assert transforms == [F43, F43, F22, F22, F42, F42, F42, F34, F34]
 
 
 def operands(geo, rng):
@@ -77,7 +84,9 @@ def test_one_channel_agrees_with_scipy(rng):
         ({}, F43),
         ({"kernel": (4, 4), "stride": (2, 2), "out": (3, 3)}, F22),
         ({"kernel": (4, 4), "stride": (2, 2), "out": (3, 3), "batch": 64}, F42),
-        ({"kernel": (4, 4), "out": (5, 5)}, None),
+        ({"kernel": (4, 4), "out": (5, 5)}, F34),
+        ({"kernel": (4, 4), "out": (5, 3)}, None),
+        ({"kernel": (5, 5), "out": (4, 4)}, None),
         ({"stride": (2, 2), "out": (3, 3)}, None),
         ({"dilation": (2, 2), "out": (4, 4)}, None),
         ({"groups": 2}, None),
@@ -95,7 +104,7 @@ def test_which_geometries_are_served(changes, transform):
 # -- kernels --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("f", "size"), [(F43, 3), (F42, 4), (F22, 4)])
+@pytest.mark.parametrize(("f", "size"), [(F43, 3), (F34, 4), (F42, 4), (F22, 4)])
 def test_kernels_are_folded_turned_and_transformed(rng, f, size):
     s = size // f.taps
     weight = rng.standard_normal((5, 3, size, size))
@@ -108,7 +117,7 @@ def test_kernels_are_folded_turned_and_transformed(rng, f, size):
         np.testing.assert_allclose(turned[:, :, a, b, o, c], f.g @ taps[::-1, ::-1] @ f.g.T)
 
 
-@pytest.mark.parametrize(("f", "size"), [(F43, 3), (F42, 4), (F22, 4)])
+@pytest.mark.parametrize(("f", "size"), [(F43, 3), (F34, 4), (F42, 4), (F22, 4)])
 def test_gathering_is_the_adjoint_of_transforming_a_kernel(rng, f, size):
     weight = rng.standard_normal((5, 3, size, size))
     kernel = winograd.transform_kernel(weight, f).copy()
