@@ -23,7 +23,7 @@ import minigan as mg
 from benchmarks import machine, report, work
 from benchmarks.clock import seconds
 from benchmarks.sides import MINIGAN, WORKLOADS, build, set_minigan_threads
-from benchmarks.workloads.sizes import FULL, SMOKE
+from benchmarks.workloads.sizes import FULL, SMOKE, STEPS
 from minigan.profiler import Profile
 
 RESULTS = Path(__file__).parent / "results"
@@ -45,33 +45,40 @@ def ceilings(scale: int = 1) -> dict[str, float]:
 
 
 def measure(workload: str, *, smoke: bool, threads: int, shapes: bool) -> list[dict[str, Any]]:
-    """Return a row for each op of one training step, the longest first, and one for the whole."""
+    """Return a row for each op of a training step, the longest first, and one for the whole.
+
+    Times are means over some steps, after the first three: those meet fresh memory.
+    """
     played = build(MINIGAN, workload, (SMOKE if smoke else FULL)[workload], threads)
     name = work.geometry if shapes else None
-    played.step()
+    steps = 1 if smoke else STEPS[workload]
+    for _ in range(1 if smoke else 3):
+        played.step()
     with mg.profile(name=name, work=work.flops) as arithmetic:
-        played.step()
+        for _ in range(steps):
+            played.step()
     with mg.profile(name=name, work=work.traffic) as memory:
-        played.step()
-    rows = [_row(arithmetic, memory, row.name) for row in arithmetic.rows]
-    python = arithmetic.seconds - arithmetic.kernel_seconds
+        for _ in range(steps):
+            played.step()
+    rows = [_row(arithmetic, memory, row.name, steps) for row in arithmetic.rows]
+    python = (arithmetic.seconds - arithmetic.kernel_seconds) / steps
     rows.append({**_EMPTY, "op": "(Python: engine, optimiser)", "ms": python * 1e3})
-    total = sum(row["gflop"] for row in rows)
-    whole = {"op": "whole step", "ms": arithmetic.seconds * 1e3, "gflop": total}
+    seconds_, total = arithmetic.seconds / steps, sum(row["gflop"] for row in rows)
+    whole = {"op": "whole step", "ms": seconds_ * 1e3, "gflop": total}
     rows.sort(key=lambda row: -row["ms"])
-    return [{**_EMPTY, **whole, "gflops": total / arithmetic.seconds}, *rows]
+    return [{**_EMPTY, **whole, "gflops": total / seconds_}, *rows]
 
 
-def _row(arithmetic: Profile, memory: Profile, name: str) -> dict[str, Any]:
-    """Combine what two profiles of the same step say about one op."""
+def _row(arithmetic: Profile, memory: Profile, name: str, steps: int) -> dict[str, Any]:
+    """Combine what two profiles of the same steps say about one op."""
     row, other = arithmetic[name], memory[name]
     return {
         "op": name,
-        "ms": row.total_seconds * 1e3,
-        "calls": row.total_calls,
-        "phases_ms": {phase: value * 1e3 for phase, value in row.seconds.items()},
-        "mb_made": row.allocated / 1e6,
-        "gflop": row.work / 1e9,
+        "ms": row.total_seconds / steps * 1e3,
+        "calls": row.total_calls / steps,
+        "phases_ms": {phase: value / steps * 1e3 for phase, value in row.seconds.items()},
+        "mb_made": row.allocated / steps / 1e6,
+        "gflop": row.work / steps / 1e9,
         "gflops": row.work / 1e9 / row.total_seconds,
         "gbs": other.work / 1e9 / other.total_seconds,
     }

@@ -18,7 +18,9 @@ from minigan.profiler import is_view
 def flops(op: Op, args: Sequence, result: Any) -> float:
     """Return 2 for each product that is added up; 0 for ops that are no sums of products."""
     if op.name == "matmul":
-        return 2.0 * result.size * args[0].shape[-1]  # (..., n, k) @ (..., k, m)
+        return 2.0 * result.size * _inner(*(a.shape[-2:] for a in (*args[:2], result)))
+    if op.name == "affine":
+        return 2.0 * result.size * args[0].shape[-1]  # x (N, I), w (O, I)
     if op.name == "conv2d":
         return 2.0 * result.size * math.prod(args[1].shape[1:])  # y (N, O, P, Q), w (O, C/G, K, L)
     if op.name == "conv_transpose2d":
@@ -26,6 +28,11 @@ def flops(op: Op, args: Sequence, result: Any) -> float:
     if op.name == "conv2d_weight":
         return 2.0 * args[1].size * math.prod(result.shape[1:])  # y (N, O, P, Q), w (O, C/G, K, L)
     return 0.0
+
+
+def _inner(a: tuple[int, int], b: tuple[int, int], result: tuple[int, int]) -> int:
+    """Return k of a product (n, k) (k, m), whichever of the two is given transposed."""
+    return math.isqrt(math.prod(a) * math.prod(b) // max(1, math.prod(result)))
 
 
 def traffic(op: Op, args: Sequence, result: Any) -> float:
@@ -38,8 +45,8 @@ def traffic(op: Op, args: Sequence, result: Any) -> float:
 
 def geometry(op: Op, args: Sequence, options: dict) -> str:
     """Name a call by its op and, for convolutions and products, the shapes it was given."""
-    if op.name == "matmul":
-        return f"matmul {_by(args[0].shape)} @ {_by(args[1].shape)}"
+    if op.name in ("matmul", "affine"):
+        return f"{op.name} {_by(args[0].shape)} @ {_by(args[1].shape)}"
     if "conv" not in op.name:
         return op.name
     stride = options["geometry"]["stride"][0]

@@ -399,7 +399,9 @@ def test_wrong_arguments_are_refused(arguments, capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["roofline", "toy", "--smoke"], ["growth", "--smoke"]], ids=lambda a: a[0]
+    "arguments",
+    [["roofline", "toy", "--smoke"], ["growth", "--smoke"], ["layers", "--smoke"]],
+    ids=lambda a: a[0],
 )
 def test_the_other_scripts_run(arguments, tmp_path):
     name, *rest = arguments

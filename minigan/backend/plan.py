@@ -154,9 +154,17 @@ def choose(kernel: str, geometry: Geometry, *arrays: Array) -> Algorithm:
 @lru_cache(maxsize=1024)  # a step meets the same few geometries again and again
 def _cheapest(kernel: str, geometry: Geometry, single: bool, choice: str) -> Algorithm:
     found = candidates(kernel, geometry, single, choice)
-    if not found:
-        return generic.choose(kernel, geometry)
-    return min(found, key=lambda candidate: candidate.cost(geometry)).run
+    return _best(found, geometry).run if found else generic.choose(kernel, geometry)
+
+
+def _best(found: list[Candidate], geometry: Geometry) -> Candidate:
+    return min(found, key=lambda candidate: candidate.cost(geometry))
+
+
+def name_of(kernel: str, geometry: Geometry, single: bool = True) -> str:
+    """Return the name of the algorithm that the CPU takes (all in float32: `single`)."""
+    found = candidates(kernel, geometry, single, _choice.name)
+    return _best(found, geometry).name if found else "generic"
 
 
 # -- the reader's choice --------------------------------------------------------------------------

@@ -38,21 +38,24 @@ def product(a: Array, b: Array) -> Array:
     """Multiply (..., n, k) by (..., k, m) -> (..., n, m), leading axes broadcast."""
     if type(a) is not np.ndarray:
         return a @ b
-    n, k = a.shape[-2:]
-    m = b.shape[-1]
     if a.ndim == b.ndim == 2:
-        work = n * k * m
-        if work <= ALONE or (work < SHARED and not pool_is_in_use()):
-            return a.dot(b)  # `@` takes half a microsecond more
-        if work < SHARED:
-            with single_threaded_blas():
-                return a.dot(b)
-        return _share(a, b)
+        work = a.size * b.shape[1]
+        return a.dot(b) if work <= ALONE else _multiply(a, b, work)  # `@` takes 0.5 us more
     shape = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    if math.prod(shape) * n * k * m >= SHARED:
+    if math.prod(shape) * math.prod(a.shape[-2:]) * b.shape[-1] >= SHARED:
         return _share_stack(a, b, shape)
     with single_threaded_blas():
         return a @ b
+
+
+def _multiply(a: Array, b: Array, work: int) -> Array:
+    """Multiply (n, k) by (k, m), n k m being more than ALONE."""
+    if work >= SHARED:
+        return _share(a, b)
+    if not pool_is_in_use():
+        return a.dot(b)
+    with single_threaded_blas():
+        return a.dot(b)
 
 
 def _share(a: Array, b: Array) -> Array:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from minigan.backend import xp_of
-from minigan.backend.products import product
+from minigan.backend.products import ALONE, product
 from minigan.errors import ShapeError
 from minigan.op import op
 from minigan.ops.linear import broadcast_to, expand_dims, reshape, squeeze, sum, sum_to
@@ -27,6 +27,8 @@ def _matmul(a, b, *, ta=False, tb=False):  # (..., n, k), (..., k, m) -> (..., n
         a = a.swapaxes(-1, -2)
     if tb:
         b = b.swapaxes(-1, -2)
+    if a.ndim == b.ndim == 2 and a.size * b.shape[1] <= ALONE:
+        return a.dot(b)  # without one more call, for the sake of tiny ones
     return product(a, b)
 
 
