@@ -11,6 +11,7 @@ Ops live in `minigan.ops` and are all reachable here; networks in `minigan.nn`, 
 """
 
 from minigan._version import __version__
+from minigan.anomaly import detect_anomaly
 from minigan.autograd import backward, grad
 from minigan.backend import (
     Generator,
@@ -29,7 +30,7 @@ from minigan.backend import (
     set_num_threads,
     synchronize,
 )
-from minigan.errors import DeviceError, GraphError, ShapeError, VersionError
+from minigan.errors import AnomalyError, DeviceError, GraphError, ShapeError, VersionError
 from minigan.op import explain, fused, op
 from minigan.ops import *
 from minigan.profiler import profile

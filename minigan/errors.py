@@ -18,5 +18,9 @@ class DeviceError(RuntimeError):
     """A device is missing, or arrays of two devices met in one op."""
 
 
+class AnomalyError(ArithmeticError):
+    """Within `detect_anomaly()`: an op made a NaN, or an infinity of finite numbers."""
+
+
 class ShapeError(ValueError):
     """Shapes that do not fit together, or a rule that returned a gradient of the wrong shape."""

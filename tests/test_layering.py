@@ -27,6 +27,7 @@ FLOORS = {
     "op": 2,
     "autograd": 2,
     "ops": 3,
+    "anomaly": 3,
     "profiler": 3,
     "nn": 4,
     "optim": 4,
