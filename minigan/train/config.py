@@ -16,6 +16,7 @@ from typing import Any
 
 import tomli_w
 
+from minigan.losses import LOSSES
 from minigan.models.vae import LIKELIHOODS
 from minigan.train.errors import ConfigError
 
@@ -115,7 +116,7 @@ def _named(recipe: str) -> Any:
 
 @dataclass(frozen=True)
 class GANConfig(Config):
-    """The options of the recipe "digits": a GAN with the non-saturating loss and R1.
+    """The options of the recipe "digits": a GAN, by default with the non-saturating loss and R1.
 
     >>> GANConfig(steps=10).batch_size
     64
@@ -126,8 +127,13 @@ class GANConfig(Config):
     """
 
     recipe: str = _named("digits")
+    loss: str = _option("non-saturating", "The adversarial loss", choices=tuple(LOSSES))
+    critic_steps: int = _option(1, "Steps of D for one of G", low=1, high=1000)
     gamma: float = _option(
         0.5, "Weight of R1, gamma/2 E|grad D(real)|^2; 0 is off", low=0, high=10**6
+    )
+    gp: float = _option(
+        0.0, "Weight of WGAN-GP's penalty, E (|grad D| - 1)^2; 0 is off", low=0, high=10**6
     )
     spectral_norm: bool = _option(False, "Divide D's weights by their spectral norms")
 

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 import minigan as mg
+from minigan.data import stream
+from minigan.losses import LOSSES
 from minigan.penalties import r1
 from minigan.testing.cupy_double import cupy_double
 from minigan.train.errors import CheckpointError, Diverged
@@ -73,7 +75,8 @@ def test_the_step_of_g_computes_no_gradient_for_d(config):
 
 
 def test_gamma_zero_means_no_penalty(config):
-    assert [losses["r1"] for losses in play(GANTrainer(config.replace(gamma=0.0)), 2)] == [0.0, 0.0]
+    losses = play(GANTrainer(config.replace(gamma=0.0)), 2)
+    assert [set(each) for each in losses] == [{"loss_d", "loss_g"}] * 2
 
 
 def test_the_penalty_changes_the_weights(config):
@@ -84,6 +87,37 @@ def test_the_penalty_changes_the_weights(config):
     with_it.step(), without.step()
     a, b = with_it.d.state_dict(), without.d.state_dict()
     assert not np.array_equal(a["from_image.0.weight"], b["from_image.0.weight"])
+
+
+def test_every_step_of_the_critic_sees_a_batch_of_its_own(config):
+    trainer, seen = GANTrainer(config.replace(critic_steps=3)), []
+    trainer._step_d = lambda i: seen.append(i) or {}
+    play(trainer, 2)
+    assert seen == [0, 1, 2, 3, 4, 5]
+
+
+def test_the_game_of_wgan_gp(config):
+    config = config.replace(loss="wasserstein", gamma=0.0, gp=10.0)
+    trainer, twin = GANTrainer(config), GANTrainer(config)
+    losses = trainer.step()
+    real, z = twin._tensor(twin.batches.at(0)), twin._latents("latents of D", 0)
+    with mg.no_grad():
+        fake = twin.g(z)
+    assert losses["loss_d"] == pytest.approx(
+        twin.d(fake).numpy().mean() - twin.d(real).numpy().mean(), abs=1e-6
+    )
+    e = stream(config.seed, "points of the penalty", 0).uniform((len(z), 1, 1, 1))
+    points = mg.tensor(e * real.numpy() + (1 - e) * fake.numpy(), requires_grad=True)
+    slopes = mg.grad(twin.d(points).sum(), points)[0].numpy().reshape(len(z), -1)
+    expected = 10 * ((np.linalg.norm(slopes, axis=1) - 1) ** 2).mean()
+    assert losses["gp"] == pytest.approx(expected, rel=1e-4)
+    assert set(losses) == {"loss_d", "gp", "loss_g"}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_can_be_played(config, loss):
+    losses = play(GANTrainer(config.replace(loss=loss, critic_steps=2)), 2)
+    assert all(np.isfinite(list(each.values())).all() for each in losses)
 
 
 @pytest.mark.parametrize("spectral_norm", [False, True])
