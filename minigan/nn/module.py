@@ -297,7 +297,8 @@ class Module:
     def _lines(self, name: str, branch: str, trunk: str) -> Iterator[tuple[str, str]]:
         """Yield (text, parameter count) for this module and, indented by `trunk`, its children."""
         children = list(self.named_children())
-        label = type(self).__name__ + ("" if children else f"({self.extra_repr()})")
+        more = self.extra_repr()
+        label = type(self).__name__ + (f"({more})" if more or not children else "")
         label += "".join(f" + {how!r}" for how in vars(self).get("_derived", {}).values())
         count = sum(p.size for _, p in _unique(self._members(Parameter)))
         yield branch + (f"{name}: " if name else "") + label, f"{count:,}" if count else ""
