@@ -40,6 +40,7 @@ FLOORS = {
     "data": 6,
     "metrics": 6,
     "modes": 6,
+    "translation_measures": 6,
     "train": 7,
     "lecture": 7,
     "cli": 8,
