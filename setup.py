@@ -32,12 +32,16 @@ TRAIN = [
     "typer>=0.12.4",
 ]
 
+DOWNLOAD = ["pooch>=1.8"]
+
 EXTRAS = {
     "train": TRAIN,
+    "download": DOWNLOAD,  # datasets from the network, only where asked for
     "cuda12": ["cupy-cuda12x[ctk]>=14.0"],  # ctk: the CUDA libraries too, so a driver is enough
     "cuda13": ["cupy-cuda13x[ctk]>=14.0"],
     "test": [
         *TRAIN,
+        *DOWNLOAD,
         "hypothesis>=6.100",
         "pytest>=8.2",
         "pytest-xdist>=3.6",

@@ -58,6 +58,8 @@ OPTIONAL = {
     "matplotlib",
     "mdit_py_plugins",
     "pygments",
+    "pooch",
+    "requests",
     "rich",
     "safetensors",
     "scipy",

@@ -42,11 +42,11 @@ def load_digits(part: str = "train") -> Dataset:
     labels = raw.target.astype(np.int64)
     if part == "all":
         return Dataset(images, labels)
-    chosen = _held_out(labels) == (part == "test")
+    chosen = held_out(labels) == (part == "test")
     return Dataset(images[chosen], labels[chosen])
 
 
-def _held_out(labels: np.ndarray, every: int = 5) -> np.ndarray:
+def held_out(labels: np.ndarray, every: int = 5) -> np.ndarray:
     """Mark, class by class, every fifth example: the parts then have the same share of each."""
     held = np.zeros(len(labels), bool)
     for label in np.unique(labels):
