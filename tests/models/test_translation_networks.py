@@ -70,11 +70,29 @@ def test_images_that_do_not_fit_are_refused(network, shape, message):
         (lambda: PatchDiscriminator(3, norm="layer"), "use one of batch, instance, none"),
         (lambda: PixelDiscriminator(3, norm="none"), "norm is 'none'"),
         (lambda: ResNetGenerator(0, 3), "in_channels"),
+        (lambda: ResNetGenerator(3, 3, padding="wrap"), "use one of reflect, zeros"),
     ],
 )
 def test_impossible_networks_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_with_a_shortcut_it_begins_at_grey_and_colours_come_first():
+    net = ResNetGenerator(3, 3, blocks=1, width=2, halvings=1, padding="zeros", shortcut=True)
+    x = mg.randn(2, 3, 8, 8)
+    assert not net(x).numpy().any()
+    net.shortcut.weight.assign_(mg.full(net.shortcut.weight.shape, 0.5))
+    expected = np.tanh(0.5 * x.numpy().sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(net(x).numpy(), np.repeat(expected, 3, axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize(("padding", "knows"), [("zeros", True), ("reflect", False)])
+def test_zeros_tell_where_the_border_is(padding, knows):
+    net = ResNetGenerator(1, 1, blocks=1, width=4, halvings=0, padding=padding)
+    normal_weights_(net, std=0.3)
+    out = net(mg.full((1, 1, 8, 8), 0.5)).numpy()  # nothing to be seen but the border
+    assert (out.std() > 1e-3) == knows
 
 
 # -- patches --------------------------------------------------------------------------------------
