@@ -42,6 +42,7 @@ _LAZY = (
     "divergences",
     "lipschitz",
     "losses",
+    "metrics",
     "modes",
     "nn",
     "optim",

@@ -9,12 +9,18 @@ from rich.console import Console
 from rich.table import Table
 
 from minigan.train.config import Config
-from minigan.train.quality import COVERED, Figures, Report
+from minigan.train.quality import COVERED, NEAREST, Figures, Report
 
 _WIDTH = 70  # columns of the report: a narrower terminal breaks its lines, rich would empty them
 
 _ROWS: tuple[tuple[str, Callable[[Figures], str]], ...] = (
     ("Frechet distance", lambda f: f"{f.frechet:.1f}"),
+    ("kernel distance (KID)", lambda f: f"{f.kid:.4f}"),
+    ("  its standard error", lambda f: f"{f.kid_error:.4f}"),
+    (f"precision (k = {NEAREST})", lambda f: f"{f.precision:.1%}"),
+    (f"recall (k = {NEAREST})", lambda f: f"{f.recall:.1%}"),
+    ("sliced Wasserstein, pixels", lambda f: f"{f.sliced:.4f}"),
+    ("diversity, 1 - MS-SSIM", lambda f: f"{f.diversity:.3f}"),
     ("reverse KL of classes, nats", lambda f: f"{f.reverse_kl:.4f}"),
     (f"classes covered (>= {COVERED:.0%})", lambda f: str(f.covered)),
     ("smallest share", lambda f: f"{f.smallest_share:.1%}"),
@@ -43,7 +49,8 @@ def print_report(console: Console, report: Report) -> None:
     console.print(table)
     console.out(
         f"{report.samples} samples, judged by a classifier with {report.accuracy:.1%} accuracy on "
-        "the held-out images;\nthe distance is in its penultimate features, of "
-        f"{report.compared} images in each column",
+        "the held-out images;\nFrechet distance to recall are in its penultimate features, all "
+        f"but the classes\nare of {report.compared} images in each column; what is nearest to the "
+        "floor is best",
         highlight=False,
     )

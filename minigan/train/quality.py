@@ -2,8 +2,8 @@
 
 Every figure is printed between its floor (the training images in the generator's place: the best
 that can be hoped for) and its ceiling (the generator before training). All three are measured
-against the same held-out images, which neither the generator nor the classifier has seen. The
-distance is biased by the number of images, so it is taken of equally many in all three.
+against the same held-out images, which neither the generator nor the classifier has seen. Most
+figures depend on the number of images, so they are taken of equally many in all three.
 
 Letters: N images, F features, K classes.
 """
@@ -27,6 +27,7 @@ from minigan.train.recipes import build_generator, drawing_from
 from minigan.train.sample import images_of
 
 COVERED = 0.03  # a class counts as covered from this share of the samples
+NEAREST = 3  # neighbours that precision and recall look at
 
 _JUDGE_STEPS, _JUDGE_BATCH, _JUDGE_RATE = 500, 64, 1e-3
 _CHUNK = 100  # images a forward pass: all memory stays in the cache
@@ -35,12 +36,22 @@ _SETTLING = 100  # forward passes; at batch norm's momentum of 0.1, 0.9^100 of t
 
 @dataclass(frozen=True)
 class Figures:
-    """What is measured of one set of images; see `minigan/metrics.py` for the formulas."""
+    """What is measured of one set of images; see `minigan/metrics/` for the formulas.
+
+    `frechet`, `kid`, `precision` and `recall` are taken in the judge's features; `sliced` of the
+    pixels, and `diversity` of them too, within the set.
+    """
 
     frechet: float
     reverse_kl: float
     covered: int
     shares: tuple[float, ...]
+    kid: float
+    kid_error: float
+    precision: float
+    recall: float
+    sliced: float
+    diversity: float
 
     @property
     def smallest_share(self) -> float:
@@ -53,7 +64,7 @@ class Report:
 
     accuracy: float
     samples: int
-    compared: int  # images in each of the three distances
+    compared: int  # images in each distance of the three columns
     floor: Figures
     generator: Figures
     untrained: Figures
@@ -69,9 +80,11 @@ class Judge:
     def __init__(self, train: Dataset, test: Dataset, *, steps: int) -> None:
         self.classes = int(train.labels.max()) + 1
         self.network = _train_classifier(train, self.classes, steps)
+        self.images, self.labels = test.images, test.labels
         self.features, predicted = self.look(test.images)
         self.accuracy = float(np.mean(predicted == test.labels))
         self.shares = metrics.class_shares(test.labels, classes=self.classes)
+        self.unit = float(np.sqrt(np.square(self.features).mean())) or 1.0  # of a feature
 
     def look(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return features (N, F) and most probable classes (N,) of images (N, C, H, W)."""
@@ -84,19 +97,46 @@ class Judge:
                 labels.append(self.network.head(seen).numpy().argmax(axis=1))  # (n, K) -> (n,)
         return np.concatenate(features), np.concatenate(labels)
 
-    def measure(self, images: np.ndarray, *, compared: int | None = None) -> Figures:
+    def measure(
+        self,
+        images: np.ndarray,
+        *,
+        labels: np.ndarray | None = None,
+        compared: int | None = None,
+    ) -> Figures:
         """Return the figures of images (N, C, H, W) against the held-out ones.
 
-        `compared`: how many of the images, the first ones, are in the distance; by default all.
+        `labels` (N,): of real images, which were chosen class by class; see `kernel_distance`.
+        `compared`: how many of the images, the first ones, are in all figures but those of the
+        classes; by default all. Needs more images than `NEAREST`.
         """
-        features, labels = self.look(images)
-        shares = metrics.class_shares(labels, classes=self.classes)
+        features, seen = self.look(images)
+        shares = metrics.class_shares(seen, classes=self.classes)
+        images, features = images[:compared], features[:compared]
+        kid = self._kernel_distance(features, None if labels is None else labels[:compared])
+        near = metrics.neighbour_report(self.features, features, k=NEAREST)
         return Figures(
-            frechet=metrics.frechet_distance(features[:compared], self.features),
+            frechet=metrics.frechet_distance(features, self.features),
             reverse_kl=metrics.reverse_kl(shares, self.shares),
             covered=metrics.class_coverage(shares, at_least=COVERED),
             shares=tuple(shares.tolist()),
+            kid=kid.value,
+            kid_error=kid.standard_error,
+            precision=near.precision,
+            recall=near.recall,
+            sliced=metrics.sliced_distance(images, self.images),
+            diversity=metrics.diversity(images),
         )
+
+    def _kernel_distance(
+        self, features: np.ndarray, labels: np.ndarray | None
+    ) -> metrics.KernelDistance:
+        """Return the KID with features in units of their root mean square over the held-out images.
+
+        The kernel is made for features of this size: of larger ones it would see the cubes alone.
+        """
+        a, b = features / self.unit, self.features / self.unit
+        return metrics.kernel_distance(a, b, labels_a=labels, labels_b=self.labels)
 
 
 def evaluate(generator: Any, config: Config) -> Report:
@@ -118,7 +158,7 @@ def evaluate(generator: Any, config: Config) -> Report:
         accuracy=judge.accuracy,
         samples=config.eval_samples,
         compared=compared,
-        floor=judge.measure(train.images, compared=compared),
+        floor=judge.measure(train.images, labels=train.labels, compared=compared),
         generator=drawn_by(generator),
         untrained=drawn_by(untrained(config)),
     )

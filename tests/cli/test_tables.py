@@ -15,7 +15,18 @@ def console():
 
 def figures(frechet, smallest):
     rest = (1 - smallest) / 9
-    return Figures(frechet, reverse_kl=0.5, covered=7, shares=(smallest, *[rest] * 9))
+    return Figures(
+        frechet,
+        reverse_kl=0.5,
+        covered=7,
+        shares=(smallest, *[rest] * 9),
+        kid=frechet / 100,
+        kid_error=0.00123,
+        precision=0.625,
+        recall=0.25,
+        sliced=0.05,
+        diversity=1 - smallest,
+    )
 
 
 def test_changed_options_have_a_star(console):
@@ -34,6 +45,12 @@ def test_a_report_fits_into_eighty_columns(console):
     said = console.file.getvalue()
     rows = [line.split() for line in said.splitlines()]
     assert ["Frechet", "distance", "2.5", "12.2", "2000.0"] in rows
+    assert ["kernel", "distance", "(KID)", "0.0250", "0.1225", "20.0000"] in rows
+    assert ["its", "standard", "error", "0.0012", "0.0012", "0.0012"] in rows
+    assert ["precision", "(k", "=", "3)", "62.5%", "62.5%", "62.5%"] in rows
+    assert ["recall", "(k", "=", "3)", "25.0%", "25.0%", "25.0%"] in rows
+    assert ["sliced", "Wasserstein,", "pixels", "0.0500", "0.0500", "0.0500"] in rows
+    assert ["diversity,", "1", "-", "MS-SSIM", "0.900", "0.950", "1.000"] in rows
     assert ["smallest", "share", "10.0%", "5.0%", "0.0%"] in rows
     assert ["share", "of", "class", "9", "10.0%", "10.6%", "11.1%"] in rows
     assert "2000 samples, judged by a classifier with 97.5% accuracy" in said

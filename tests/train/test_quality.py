@@ -1,7 +1,10 @@
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
 import minigan as mg
+from minigan import metrics
 from minigan.data import Dataset, load_digits
 from minigan.testing.cupy_double import cupy_double
 from minigan.train import quality
@@ -36,6 +39,13 @@ def test_real_images_are_near_and_noise_is_far(judge):
     assert real.covered == 10
     assert real.reverse_kl < 0.01
     assert noise.frechet > 20 * real.frechet
+    assert noise.sliced > 10 * real.sliced
+    assert noise.kid > 10 * max(noise.kid_error, abs(real.kid))
+    assert real.precision > 0.85
+    assert real.recall > 0.85
+    assert noise.precision < 0.05
+    assert noise.recall < 0.05
+    assert 0.5 < real.diversity < noise.diversity  # of this the more is not the better
 
 
 def test_a_missing_class_is_seen(judge):
@@ -60,7 +70,8 @@ def test_a_report_has_floor_generator_and_untrained(config, monkeypatch):
     assert report.samples == 150
     assert report.generator == report.untrained  # it *is* the untrained one
     judge = Judge(load_digits("train"), load_digits("test"), steps=3)
-    assert report.floor == judge.measure(load_digits("train").images, compared=150)
+    train = load_digits("train")
+    assert report.floor == judge.measure(train.images, labels=train.labels, compared=150)
     assert report.floor != report.generator
     assert sum(report.floor.shares) == pytest.approx(1)
     rounded = report.as_dict()
@@ -76,9 +87,11 @@ def test_a_small_dataset_will_do():
 
 def test_the_distances_are_of_equally_many_images(judge):
     images = load_digits("train").images
-    some = judge.measure(images, compared=200)
-    assert some.frechet == judge.measure(images[:200]).frechet
+    some, few = judge.measure(images, compared=200), judge.measure(images[:200])
     assert some.shares == judge.measure(images).shares
+    of_classes = {"shares", "covered", "reverse_kl"}
+    some, few = asdict(some), asdict(few)
+    assert [name for name in some if some[name] != few[name] and name not in of_classes] == []
 
 
 def test_an_untrained_generator_has_the_statistics_of_its_own_layers(config):
@@ -102,12 +115,36 @@ def test_the_judge_stays_on_the_cpu_whatever_the_default_device():
     assert shares == Judge(train, test, steps=2).measure(test.images).shares
 
 
+def test_one_image_again_and_again_has_neither_recall_nor_diversity(judge):
+    train = load_digits("train")
+    one = judge.measure(np.repeat(train.images[:1], 300, axis=0))
+    assert one.precision == 1
+    assert one.recall == 0
+    assert one.diversity == 0
+    assert one.kid > 10 * one.kid_error
+
+
+def test_real_images_chosen_by_class_are_no_nearer_than_nothing(judge):
+    """The split has equal shares in both parts: without the labels the floor would be below 0."""
+    train = load_digits("train")
+    blind = judge.measure(train.images)
+    floor = judge.measure(train.images, labels=train.labels)
+    assert blind.kid < floor.kid
+    assert abs(floor.kid) < 2 * floor.kid_error
+    bare = metrics.squared_mmd(
+        judge.features / judge.unit, judge.look(train.images)[0] / judge.unit
+    )
+    assert bare < -3 * floor.kid_error
+
+
 def test_what_json_cannot_hold_is_none(config):
-    figures = quality.Figures(float("inf"), 1.23456789, 3, (0.5, 0.5))
+    figures = quality.Figures(float("inf"), 1.23456789, 3, (0.5, 0.5), *[0.25] * 6)
     report = quality.Report(0.5, 100, 100, figures, figures, figures).as_dict()
+    others = ("kid", "kid_error", "precision", "recall", "sliced", "diversity")
     assert report["floor"] == {
         "frechet": None,
         "reverse_kl": 1.23457,
         "covered": 3,
         "shares": [0.5, 0.5],
+        **dict.fromkeys(others, 0.25),
     }
