@@ -78,7 +78,7 @@ setup(
     ],
     python_requires=">=3.11",
     packages=find_packages(include=["minigan", "minigan.*"]),
-    package_data={"minigan": ["py.typed", "lecture/*.css"]},
+    package_data={"minigan": ["py.typed", "**/*.css", "**/*.js"]},
     install_requires=["numpy>=2.0"],
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["minigan = minigan.cli:main"]},

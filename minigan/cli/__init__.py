@@ -2,6 +2,7 @@
 
     app.py       the way in: every expected problem becomes one line and an exit code
     train.py     minigan train, sample, evaluate
+    report.py    minigan report
     lecture.py   minigan lecture
     check.py     minigan gradcheck, info
     bench.py     minigan bench

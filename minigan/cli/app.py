@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from minigan import __version__
-from minigan.cli import bench, check, lecture, train
+from minigan.cli import bench, check, lecture, report, train
 from minigan.errors import DeviceError
 from minigan.train.errors import Stopped, TrainError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 app.command()(train.train)
 app.command()(train.sample)
 app.command()(train.evaluate)
+app.command()(report.report)
 app.command()(lecture.lecture)
 app.command()(check.gradcheck)
 app.command()(check.info)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -14,6 +13,7 @@ from minigan import __version__
 from minigan.lecture.chapters import Chapter
 from minigan.lecture.examples import Run
 from minigan.lecture.markup import program_css, program_html, prose_html, theory_html
+from minigan.train.webpage import block, data_uri, document
 
 _INTRODUCTION = (
     "From the chain rule to generative adversarial networks: the theory in formulas, and beside it "
@@ -28,21 +28,9 @@ def build_page(chapters: Sequence[Chapter], runs: Mapping[str, Run], *, smoke: b
     A chapter's example that is not among the runs is left out.
     """
     body = "\n".join(_chapter(n, chapter, runs) for n, chapter in enumerate(chapters))
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<link rel="icon" href="data:,">
-<title>minigan: the lecture</title>
-<style>
-{Path(__file__).with_name("style.css").read_text(encoding="utf-8")}
-{program_css()}
-</style>
-</head>
-<body>
-<header>
+    return document(
+        "minigan: the lecture",
+        f"""<header>
 <h1>Generative adversarial networks, from the chain rule up</h1>
 <p class="lead">{escape(_INTRODUCTION)}</p>
 {_failures(runs)}{_contents(chapters, runs)}
@@ -50,10 +38,13 @@ def build_page(chapters: Sequence[Chapter], runs: Mapping[str, Run], *, smoke: b
 <main>
 {body}
 </main>
-<footer>{escape(_colophon(runs, smoke))}</footer>
-</body>
-</html>
-"""
+<footer>{escape(_colophon(runs, smoke))}</footer>""",
+        style=f"{_style()}\n{program_css()}\n",
+    )
+
+
+def _style() -> str:
+    return Path(__file__).with_name("style.css").read_text(encoding="utf-8")
 
 
 def _contents(chapters: Sequence[Chapter], runs: Mapping[str, Run]) -> str:
@@ -92,7 +83,7 @@ def _example(run: Run) -> str:
     return f"""<article id="example-{example.number}">
 <p class="label">Example {example.number}, {run.seconds:.0f} s</p>
 <h3>{escape(example.title)}</h3>
-{prose_html(example.prose)}{_error(run)}{_block("output", run.output)}{pictures}
+{prose_html(example.prose)}{_error(run)}{block("output", run.output)}{pictures}
 <details>
 <summary>The program: {escape(example.path.name)}, {lines} lines</summary>
 <pre class="program" tabindex="0">{program_html(example.program)}</pre>
@@ -102,12 +93,7 @@ def _example(run: Run) -> str:
 
 
 def _error(run: Run) -> str:
-    return f'<p class="failed">It failed.</p>{_block("error", run.error)}' if run.error else ""
-
-
-def _block(kind: str, text: str) -> str:
-    """Return preformatted text that scrolls by itself, by keyboard too (tabindex)."""
-    return f'<pre class="{kind}" tabindex="0">{escape(text)}</pre>\n' if text else ""
+    return f'<p class="failed">It failed.</p>{block("error", run.error)}' if run.error else ""
 
 
 def _picture(png: bytes, title: str) -> str:
@@ -118,9 +104,8 @@ def _picture(png: bytes, title: str) -> str:
     with Image.open(io.BytesIO(png)) as image:
         width, height = image.size
     kind = ' class="wide" tabindex="0"' if width > 1.5 * height else ""
-    data = base64.b64encode(png).decode("ascii")
     return (
-        f'<figure{kind}><img src="data:image/png;base64,{data}" width="{width}" height="{height}" '
+        f'<figure{kind}><img src="{data_uri(png)}" width="{width}" height="{height}" '
         f'alt="The picture drawn by the example: {escape(title)}"></figure>'
     )
 

@@ -8,7 +8,8 @@
     run_folder.py  the folder of a run; checkpoint.py, pictures.py and records.py are its files
     threads.py     how many threads BLAS uses
     sample.py      a seed names an image
-    quality.py     the figures at the end
+    quality.py     the figures at the end; norms.py: those of the networks on the way
+    report/        the page about a run; webpage.py is what it shares with the lecture
 
 Optional packages (extra `train`) are imported freely here; `import minigan` imports none of this.
 """

@@ -1,6 +1,7 @@
 """metrics.jsonl: what happened at which step, one JSON object a line.
 
-Every line has a `kind`: "step" (losses and throughput) or "quality" (the figures at the end).
+Every line has a `kind`: "step" (losses and throughput), "norms" (see `norms.py`) or "quality" (the
+figures at the end).
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def _is_record(value: Any) -> bool:
     if not isinstance(value, dict) or type(value.get("step")) is not int:
         return False
     numbers = (v for key, v in value.items() if key != "kind")
-    return value.get("kind") == "quality" or (
+    return value.get("kind") in ("quality", "norms") or (
         value.get("kind") == "step"
         and all(type(v) in (int, float) and abs(v) < _LARGEST for v in numbers)
     )

@@ -6,16 +6,6 @@ from minigan.lecture.chapters import only, read_chapters
 from minigan.lecture.examples import find_examples, find_folder, run
 from minigan.lecture.page import build_page
 
-# What ends beyond the screen's right edge and is not inside something that scrolls by itself.
-STICKING_OUT = """
-[...document.querySelectorAll("body *")].filter(e => {
-  if (e.getBoundingClientRect().right <= innerWidth + 1) return false;
-  for (let p = e.parentElement; p !== document.body; p = p.parentElement)
-    if (getComputedStyle(p).overflowX === "auto") return false;
-  return true;
-}).map(e => e.tagName + "." + e.className).join(" ")
-"""
-
 
 def the_lecture_without_runs():
     """The whole theory and the prose of the real examples, with one run of them: the quickest."""
@@ -51,7 +41,7 @@ def test_the_page_fits_the_screen(browser, url, width):
     browser.open(url, width=width)
     assert browser.evaluate("innerWidth") == width, "the viewport is the screen's"
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
-    assert browser.evaluate(STICKING_OUT) == ""
+    assert browser.sticking_out() == ""
 
 
 def test_long_lines_scroll_inside_the_page(browser, folder, tmp_path):
@@ -64,23 +54,18 @@ def test_long_lines_scroll_inside_the_page(browser, folder, tmp_path):
 
 
 def test_nothing_is_asked_of_the_network(browser, url):
-    events = browser.open(url, width=390)
-    requests = [
-        event["params"]["request"]["url"]
-        for event in events
-        if event["method"] == "Network.requestWillBeSent"
-    ]
+    browser.open(url, width=390)
+    requests = browser.requests()
     assert requests[0] == url
     assert [r[:80] for r in requests[1:] if not r.startswith("data:")] == []
 
 
 def test_every_picture_is_loaded_and_nothing_complains(browser, url):
-    events = browser.open(url, width=390)
+    browser.open(url, width=390)
     images = browser.evaluate("[...document.images].map(i => i.complete && i.naturalWidth)")
     assert images
     assert all(images)
-    said = [e for e in events if e["method"] in ("Log.entryAdded", "Runtime.exceptionThrown")]
-    assert said == []
+    assert browser.complaints() == []
 
 
 def test_formulas_are_drawn_as_formulas(browser, lecture):

@@ -1,33 +1,11 @@
 import base64
 import re
-from html.parser import HTMLParser
 
 import pytest
 
 from minigan.lecture.chapters import only, read_chapters
 from minigan.lecture.examples import find_examples, run
 from minigan.lecture.page import build_page
-
-VOID = {"meta", "link", "img", "br", "hr"}
-
-
-class Outline(HTMLParser):
-    """Tags with their attributes; complains of tags that do not close in order."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.open = [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
 
 
 @pytest.fixture(scope="module")
@@ -49,16 +27,16 @@ def page(folder, runs_of):
     return build_page(list(only(read_chapters(folder), runs)), runs, smoke=True)
 
 
-def test_the_page_is_well_formed_and_links_lead_somewhere(page):
-    tags = Outline(page).tags
+def test_the_page_is_well_formed_and_links_lead_somewhere(page, tags_of):
+    tags = tags_of(page)
     ids = {attributes.get("id") for _, attributes in tags} - {None}
     targets = [a["href"] for tag, a in tags if tag == "a"]
     assert {"#chapter-0", "#example-01", "#example-02"} <= set(targets)
     assert {target[1:] for target in targets} <= ids
 
 
-def test_nothing_comes_from_elsewhere(page):
-    for tag, attributes in Outline(page).tags:
+def test_nothing_comes_from_elsewhere(page, tags_of):
+    for tag, attributes in tags_of(page):
         assert tag not in ("script", "iframe", "object")
         for name in ("src", "href"):
             value = attributes.get(name)
