@@ -16,6 +16,7 @@ a NaN never is. Looking costs one more pass over every result.
 from __future__ import annotations
 
 import bisect
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ from minigan.node import Node, next_id
 from minigan.op import Op
 from minigan.recording import Watcher, watching
 
-_PACKAGE = str(Path(__file__).parent)
+_PACKAGE = str(Path(__file__).parent) + os.sep  # a folder `minigan_play` beside it is not ours
 
 
 @contextmanager

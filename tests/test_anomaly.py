@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,6 +34,13 @@ def test_a_forward_op_is_named_with_its_line_and_the_first_value():
     text, place = str(caught.value), line_of(compute, 1)
     assert f"sqrt, called at {place}, made 2 nan values of 4 (the first at [1, 0])" in text
     assert "(2, 2) without a NaN" in text
+
+
+def test_a_program_beside_the_package_is_not_taken_for_a_part_of_it():
+    path = f"{Path(mg.__file__).parent}_play/script.py"
+    program = compile("mg.sqrt(mg.tensor([-1.0]))", path, "exec")
+    with pytest.raises(AnomalyError, match=f"called at {re.escape(path)}:1,"), mg.detect_anomaly():
+        exec(program)
 
 
 def test_the_op_that_passes_a_nan_on_is_not_blamed():

@@ -8,7 +8,8 @@ the cache of the core that made it, and the cores take blocks in turn.
     blockwise(kernel, arrays, options)     =  kernel(*arrays, **options)
 
 Memory that a kernel asks for in between is fresh each time, and its first touch costs more than
-the arithmetic. A kernel that takes `out`, as NumPy's ufuncs do, needs less of it.
+the arithmetic. A kernel that takes `out`, as NumPy's ufuncs do, needs less of it. It may put its
+result there or not: what it returns counts.
 
 Cuts follow memory, not shape: axes are taken in the order in which the first large array has them,
 so a channels-last block is one run of memory, and the result has the layout of its arguments.
@@ -54,7 +55,7 @@ def blockwise(
     if dtype is None:
         return kernel(*arrays, **options)
     out = np.empty([shape[axis] for axis in order], dtype)
-    _fill(into or _copying(kernel), _flattened([out, *views]), options)
+    _fill(into or _without_out(kernel), _flattened([out, *views]), options)
     return out.transpose(np.argsort(order))
 
 
@@ -88,13 +89,9 @@ def _flattened(views: list) -> list:
     return views
 
 
-def _copying(kernel: Kernel) -> Kernel:
-    """Give a kernel a parameter `out`."""
-
-    def into(*arrays: Any, out: Array, **options: Any) -> None:
-        out[...] = kernel(*arrays, **options)
-
-    return into
+def _without_out(kernel: Kernel) -> Kernel:
+    """Give a kernel a parameter `out` that it does not use."""
+    return lambda *arrays, out, **options: kernel(*arrays, **options)
 
 
 def _fill(into: Kernel, views: list, options: dict) -> None:
@@ -107,7 +104,9 @@ def _fill(into: Kernel, views: list, options: dict) -> None:
     def block(index: int) -> None:
         place = (slice(None),) * axis, slice(index * step, (index + 1) * step)
         out, *parts = (_part(view, *place) for view in views)
-        into(*parts, out=out, **options)
+        made = into(*parts, out=out, **options)
+        if made is not out:
+            out[...] = made
 
     parallel(block, -(-shape[axis] // step))
 
@@ -127,11 +126,16 @@ def _part(view: Any, before: tuple, piece: slice) -> Any:
 
 def where(condition: Array, a: Any, b: Any) -> Array:
     """Return a where the condition holds, b elsewhere, with NumPy's broadcasting."""
-    if type(b) in (int, float) and b == 0 and _selects(condition, a):
+    if _is_zero(b) and _selects(condition, a):
         return _select(condition, a)
-    if type(a) in (int, float) and a == 0 and _selects(condition, b):
+    if _is_zero(a) and _selects(condition, b):
         return _select(~condition, b)
     return xp_of(condition, a, b).where(condition, a, b)
+
+
+def _is_zero(number: Any) -> bool:
+    """Tell whether it is Python's 0, and not -0.0."""
+    return type(number) in (int, float) and number == 0 and math.copysign(1.0, number) > 0
 
 
 def _selects(condition: Array, a: Array) -> bool:
@@ -190,8 +194,8 @@ def rectify_gradient(u: Array, y: Array, *, negative_slope: float, out: Array | 
     error of 1 - slope is too small to matter beside 1.
     """
     positive = y.real > 0
-    if negative_slope == 0.0 and _selects(positive, u):
-        return _select(positive, u, out)
+    if negative_slope == 0.0:  # 0, not 0 * u: u may be infinite
+        return _select(positive, u, out) if _selects(positive, u) else where(positive, u, 0)
     if u.dtype.kind != "f" or u.dtype != y.dtype or u.shape != y.shape or negative_slope > 1.0:
         return xp_of(u).where(positive, u, u * negative_slope)
     factor = xp_of(u).empty_like(u) if out is None else out

@@ -180,17 +180,20 @@ def _sums(slopes: Array | None, values: Array, middle: Array | None, axis: Axes)
 def _add_up(a: Array, b: Array, ones: Array, sums: Array) -> None:
     """Write the sums over p of a and of a * b, both (g, p, C), into `sums`, (2, g, C)."""
     groups, p, channels = a.shape
-    beside = math.gcd(p, max(1, WIDE // channels))
-    if beside == 1 or not (a.flags.c_contiguous and b.flags.c_contiguous):
+    beside = WIDE // channels
+    rows = p // beside if beside > 1 and a.flags.c_contiguous and b.flags.c_contiguous else 0
+    if not rows:
         _column_sums(a, ones, sums[0])
         np.einsum("gpc,gpc->gc", a, b, out=sums[1])
         return
-    wide = groups, p // beside, beside * channels
-    a, b = a.reshape(wide), b.reshape(wide)
-    few = np.empty((2, groups, wide[2]), a.dtype)
-    _column_sums(a, ones, few[0])
-    np.einsum("gpc,gpc->gc", a, b, out=few[1])
+    whole, few = rows * beside, np.empty((2, groups, beside * channels), a.dtype)
+    wide = (array[:, :whole].reshape(groups, rows, -1) for array in (a, b))
+    _add_up(*wide, ones, few)
     np.add.reduce(few.reshape(2, groups, beside, channels), axis=2, out=sums)
+    if whole < p:
+        rest = np.empty_like(sums)
+        _add_up(a[:, whole:], b[:, whole:], ones, rest)
+        sums += rest
 
 
 def _column_sums(a: Array, ones: Array, out: Array) -> None:

@@ -12,8 +12,9 @@ The variance is computed from centred values, in two passes over x: the short cu
 loses every digit in float32 once the mean is some thousand deviations wide. Only the statistics
 are kept for the derivative: normalised values are cheaper to compute again than to store.
 
-Large NumPy arrays with statistics per channel go to `maps.py`, which needs fewer passes and uses
-all cores; there the short cut is taken where the mean it finds is small, and nowhere else.
+Sums are those of `sums.py`. Large NumPy arrays with statistics per channel go to `maps.py`, which
+needs fewer passes and uses all cores; there the short cut is taken where the mean it finds is
+small, and nowhere else.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import numpy as np
 
 from minigan.backend import maps
 from minigan.backend.device import xp_of
+from minigan.backend.sums import sum_along
 
 Array = Any
 Axes = tuple[int, ...]
@@ -180,15 +182,8 @@ def _count(x: Array, axis: Axes) -> int:
 
 
 def _sum(x: Array, axis: Axes) -> Array:
-    """Sum over `axis`, keeping its length as 1: within a sample first, then over the batch.
-
-    Two short sums round less than a long one where the library adds up in memory order, as NumPy
-    does in channels-last memory: float32 keeps one digit more over 64 maps of 32 x 32.
-    """
-    inner = tuple(a for a in axis if a != 0)
-    if inner:
-        x = x.sum(axis=inner, keepdims=True)
-    return x.sum(axis=0, keepdims=True) if 0 in axis else x
+    """Sum over `axis`, keeping its length as 1."""
+    return sum_along(x, axis, keepdims=True) if axis else x
 
 
 def _sum_of_products(a: Array, b: Array, axis: Axes) -> Array:

@@ -8,10 +8,11 @@ to wake them. So
     up to ALONE multiplications     a plain call: OpenBLAS does not divide so little
     up to SHARED                    a plain call, and where the process uses the pool, BLAS held
                                     at one thread
-    more                            the longer side of the result in pieces, `parallel`
+    more                            the longer side of the result in pieces, `parallel`; of a stack
+                                    of matrices the longest axis, unless it is short and they large
 
 A process whose work is all too small for the pool (networks of a few wide layers) leaves its
-products to BLAS's busy threads. In any other, sums over the inner axis are never cut, the pieces
+products to BLAS's busy threads, those of stacks apart. In any other, sums over the inner axis are never cut, the pieces
 depend on the sizes alone, and any number of threads gives the same bits.
 
 Letters: n rows and m columns of the result, k terms in each sum.
@@ -58,9 +59,10 @@ def _multiply(a: Array, b: Array, work: int) -> Array:
         return a.dot(b)
 
 
-def _share(a: Array, b: Array) -> Array:
+def _share(a: Array, b: Array, out: Array | None = None) -> Array:
     """Multiply (n, k) by (k, m), some rows or some columns in each task."""
-    out = np.empty((len(a), b.shape[1]), np.result_type(a, b))
+    if out is None:
+        out = np.empty((len(a), b.shape[1]), np.result_type(a, b))
     length = max(out.shape)
     step = max(NARROWEST, -(-length // TASKS))
 
@@ -77,15 +79,21 @@ def _share(a: Array, b: Array) -> Array:
 
 
 def _share_stack(a: Array, b: Array, shape: tuple[int, ...]) -> Array:
-    """Multiply (..., n, k) by (..., k, m), some of the first axis in each task."""
+    """Multiply (..., n, k) by (..., k, m), some of the longest leading axis in each task."""
     a = np.broadcast_to(a, (*shape, *a.shape[-2:]))
     b = np.broadcast_to(b, (*shape, *b.shape[-2:]))
     out = np.empty((*shape, a.shape[-2], b.shape[-1]), np.result_type(a, b))
-    step = -(-shape[0] // TASKS)
+    length = max(shape)
+    if length < TASKS and a.shape[-2] * a.shape[-1] * b.shape[-1] >= SHARED:
+        for place in np.ndindex(shape):  # too few to go round
+            _share(a[place], b[place], out[place])
+        return out
+    first, second, result = (array.swapaxes(0, shape.index(length)) for array in (a, b, out))
+    step = -(-length // TASKS)
 
     def part(index: int) -> None:
         some = slice(index * step, (index + 1) * step)
-        np.matmul(a[some], b[some], out=out[some])
+        np.matmul(first[some], second[some], out=result[some])
 
-    parallel(part, -(-shape[0] // step))
+    parallel(part, -(-length // step))
     return out

@@ -38,7 +38,7 @@ Array = Any  # numpy.ndarray or cupy.ndarray
 Axes = tuple[int, ...]
 Shape = tuple[int, ...]
 
-LONGEST = 1024  # terms in a piece of a line (C = 1): BLAS adds them in 32 totals or more
+LONGEST = 128  # terms in a piece of a line (C = 1), as in NumPy's sums: with more, more is lost
 FEW, MANY = 16, 256  # terms in a piece of rows, of more than WIDE values, or of fewer
 WIDE = 1024
 SMALL, SHORT = 1 << 8, 1 << 15  # values: with fewer, or with fewer in long runs, NumPy is faster
@@ -46,7 +46,7 @@ ALONE = 1 << 13  # values: OpenBLAS does not divide so small a product among thr
 SHARED = 1 << 21  # values: from here on it pays to wake other threads
 TASKS = 8
 
-_ONES = {np.dtype(kind): np.ones(LONGEST, kind) for kind in (np.float32, np.float64)}
+_ONES = {np.dtype(kind): np.ones(max(LONGEST, MANY), kind) for kind in (np.float32, np.float64)}
 
 
 def sum_along(x: Array, axis: Axes, *, keepdims: bool = False) -> Array:

@@ -66,6 +66,15 @@ def pool_is_in_use() -> bool:
     return _pool.wanted
 
 
+def use_pool() -> None:
+    """Let this process share out its work from now on, as if it had done so before.
+
+    What it did before decides how its products are divided (`products.py`), and so their last bits:
+    who wants those of another process, which may have begun earlier, says so at the beginning.
+    """
+    _pool.wanted = True
+
+
 def _cores() -> int:
     """Return the number of cores this process may run on."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
@@ -93,8 +102,10 @@ def parallel(task: Task, count: int) -> None:
         try:
             job.work()
             job.finished.wait()
-        finally:
-            job.stop()  # of use after Ctrl-C only: the other threads shall begin nothing more
+        except BaseException:  # Ctrl-C between tasks; within one, it is the error of that task
+            job.stop()
+            _scratch.buffers.clear()  # others may still write there, until their tasks end
+            raise
     failed, job.error = job.error, None  # the traceback holds the job: no circle of references
     if failed is not None:
         try:
@@ -201,14 +212,19 @@ class _Here(threading.local):
 
 
 class _Limit:
-    """How many blocks want BLAS at one thread, and the number to return to after the last."""
+    """Which blocks want BLAS at one thread, and the number to return to after the last.
+
+    Ctrl-C may come in the middle of entering or leaving a block. It leaves a dead reference, or a
+    number to return to; the next block makes it good.
+    """
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
         self.lock = threading.Lock()
-        self.depth, self.former = 0, 1
+        self.blocks: set[weakref.ref[single_threaded_blas]] = set()
+        self.former: int | None = None  # None: BLAS is at that number
 
 
 class single_threaded_blas:
@@ -218,21 +234,25 @@ class single_threaded_blas:
     Where NumPy's BLAS offers no such switch, nothing is done: right results, less speed.
     """
 
-    __slots__ = ()
+    __slots__ = ("__weakref__",)
 
     def __enter__(self) -> None:
         with _limit.lock:
-            if _limit.depth == 0:
+            if not _limit.blocks:
                 blas = find_blas()
-                _limit.former = blas.get()
+                if _limit.former is None:
+                    _limit.former = blas.get()
                 blas.set(1)
-            _limit.depth += 1
+            _limit.blocks.add(weakref.ref(self))
 
     def __exit__(self, *exc_info: object) -> None:
         with _limit.lock:
-            _limit.depth -= 1
-            if _limit.depth == 0:
+            _limit.blocks.discard(weakref.ref(self))
+            if _limit.blocks:
+                _limit.blocks = {block for block in _limit.blocks if block() is not None}
+            if not _limit.blocks and _limit.former is not None:
                 find_blas().set(_limit.former)
+                _limit.former = None
 
 
 # -- scratch memory -------------------------------------------------------------------------------
@@ -305,11 +325,10 @@ def scratch_bytes() -> int:
 
 def _after_fork() -> None:
     """A child has the thread that forked, and no other: no workers, no half-done blocks."""
-    held = _limit.depth
     former = _limit.former
     _pool.reset()
     _limit.reset()
-    if held:
+    if former is not None:
         find_blas().set(former)
 
 

@@ -9,6 +9,7 @@ A transposition is an option of the product, not an op of its own: BLAS reads a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from minigan.backend import xp_of
@@ -105,7 +106,7 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         raise ShapeError(f"affine: bias {bias.shape} for weight {weight.shape}: it must be (O,)")
     if x.ndim == 2:
         return _affine(x, weight, bias)
-    rows = reshape(x, (-1, x.shape[-1]))  # (..., I) -> (N, I)
+    rows = reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))  # (..., I) -> (N, I)
     return reshape(_affine(rows, weight, bias), (*x.shape[:-1], weight.shape[0]))
 
 

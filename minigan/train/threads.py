@@ -12,7 +12,14 @@ from contextlib import AbstractContextManager
 
 from threadpoolctl import threadpool_limits
 
+from minigan.backend.threads import use_pool
+
 
 def blas_threads(count: int) -> AbstractContextManager:
-    """Let BLAS use `count` >= 1 threads within the block, in the whole process."""
+    """Let BLAS use `count` >= 1 threads within the block, in the whole process.
+
+    Large products go to minigan's own pool from here on, so that a run that is resumed divides them
+    as one that was never stopped.
+    """
+    use_pool()
     return threadpool_limits(count, user_api="blas")

@@ -88,6 +88,19 @@ def test_a_kernel_that_makes_nothing_of_nothing_is_called_once():
 
 
 @pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("slope", [0.0, 0.2, 2.0])
+@pytest.mark.parametrize("kinds", ["ff", "dd", "df", "ee", "DD", "Dd"])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_rectifiers_in_blocks_equal_one_call(slope, kinds, rows, rng):
+    """Also where they have no use for the memory they are given."""
+    u, y = (rng.standard_normal((3, 20)).astype(kind) for kind in kinds)
+    for kernel, arrays in ((rectify, [y]), (rectify_gradient, [u[:rows], y])):
+        options = {"negative_slope": slope}
+        found = blockwise(kernel, arrays, options, kernel)
+        np.testing.assert_array_equal(found, kernel(*arrays, **options))
+
+
+@pytest.mark.usefixtures("small_blocks")
 def test_results_of_another_dtype():
     x = np.arange(-20.0, 30.0, dtype=np.float32)
     assert blockwise(lambda a: a > 0, [x], {}).dtype == bool
@@ -150,6 +163,12 @@ def test_where_against_numpy(values, dtype):
         assert found.dtype == np.where(condition, a, b).dtype
 
 
+def test_where_keeps_the_sign_of_zero():
+    first = np.array([True, False])
+    np.testing.assert_array_equal(np.signbit(where(first, np.ones(2), -0.0)), ~first)
+    np.testing.assert_array_equal(np.signbit(where(first, -0.0, np.ones(2))), first)
+
+
 @given(FLOATS, st.sampled_from([0.0, 0.2, 0.01, 1.0, 1.5, 1e-30, 0.7]))
 def test_rectifiers_against_numpy(x, slope):
     x = x[~((x == -np.inf) & (slope == 0.0))]
@@ -170,9 +189,12 @@ def test_the_factor_of_the_positive_side_is_exactly_one(dtype):
         assert rectify_gradient(u, np.ones(1, dtype), negative_slope=float(slope)) == u
 
 
-def test_the_gradient_of_relu_stops_what_is_not_finite():
-    u = np.array([np.inf, np.nan, np.inf], np.float32)
-    found = rectify_gradient(u, np.array([-1, 0, 1], np.float32), negative_slope=0.0)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_the_gradient_of_relu_stops_what_is_not_finite(dtype):
+    u = np.array([np.inf, np.nan, np.inf], dtype)
+    found = rectify_gradient(u, np.array([-1, 0, 1], dtype), negative_slope=0.0)
+    np.testing.assert_array_equal(found, [0, 0, np.inf])
+    found = rectify_gradient(u[:1], np.array([-1, 0, 1], dtype), negative_slope=0.0)
     np.testing.assert_array_equal(found, [0, 0, np.inf])
 
 

@@ -143,6 +143,15 @@ def test_a_mean_of_ten_thousand_deviations_costs_no_more_than_in_the_general_cas
     np.testing.assert_allclose(blocked[3], exact[3], atol=1e-3)
 
 
+def test_long_maps_of_few_channels_add_up_exactly(monkeypatch):
+    monkeypatch.setattr(maps, "READ", 1 << 18)
+    size = 181  # squared, it has no factor in common with anything
+    x = images((1, 3, size, size), "channels last", 0, np.float32)
+    x[...] = np.where(x > 0.5, 1.1, -1.1)
+    variance = x.astype(np.float64).var(axis=(2, 3), keepdims=True)
+    np.testing.assert_allclose(maps.moments(x, axis=(2, 3))[1], variance, rtol=3e-6)
+
+
 def test_values_whose_squares_overflow_are_centred_without_a_warning():
     x = images((4, 5, 16, 16), "channels last", 0, np.float32) + np.float32(3e19)
     mean, variance = moments(x, axis=(0, 2, 3))

@@ -121,6 +121,14 @@ def test_float32_survives_a_mean_of_ten_thousand_deviations(channels_last):
     np.testing.assert_allclose(y, expected, atol=5e-3)
 
 
+def test_a_mean_is_wrong_by_a_few_roundings_whatever_the_layout():
+    last = (1.5e4 + randn(2, 64, 64, 3)).astype(np.float32)
+    x = np.moveaxis(last, -1, 1)  # channels last in memory
+    mean, _ = moments(x, axis=(2, 3))
+    expected = x.astype(np.float64).mean(axis=(2, 3), keepdims=True)
+    np.testing.assert_allclose(mean, expected, atol=3 * np.spacing(np.float32(1.5e4)))
+
+
 def test_an_imaginary_part_is_never_dropped():
     x, scale = randn(2, 3), randn(2, 3) + 1j * randn(2, 3, seed=1)
     options = {"axis": (1,), "eps": 1e-3, "centre": True}

@@ -59,6 +59,20 @@ def test_the_number_of_threads_changes_no_bit(rng, monkeypatch, shape):
     assert len(set(results)) == 1
 
 
+@pytest.mark.parametrize("lead", [(1,), (1, 8), (8, 1), (2,), (1, 1), (3, 2)])
+def test_large_stacks_are_cut_where_they_are_long(rng, monkeypatch, lead):
+    counts = []
+
+    def counting(task, count):
+        counts.append(count)
+        threads.parallel(task, count)
+
+    monkeypatch.setattr(products, "parallel", counting)
+    a, b = rng.standard_normal((*lead, 256, 150)), rng.standard_normal((150, 256))
+    np.testing.assert_allclose(product(a, b), np.einsum("...ik,kj->...ij", a, b), atol=1e-10)
+    assert min(counts) > 2
+
+
 def test_blas_is_held_at_one_thread_only_where_the_pool_is_in_use(rng, monkeypatch):
     held = []
 

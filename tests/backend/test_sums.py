@@ -114,6 +114,13 @@ def test_a_sum_is_wrong_by_a_few_roundings_at_most(rng, shape, axis, dtype):
     assert (error / size).max() <= np.log2(terms) / 2
 
 
+def test_lines_are_added_as_exactly_as_by_numpy(rng):
+    x = (rng.standard_normal((2000, 1024)) + 1.5e4).astype(np.float32)
+    truth = x.astype(np.float64).sum(axis=1)
+    ours, numpys = (np.std(found - truth) for found in (sum_along(x, (1,)), x.sum(axis=1)))
+    assert ours < 1.2 * numpys
+
+
 def test_a_sum_is_never_as_wrong_as_one_term_after_the_other(rng):
     x = rng.random((1 << 16, 8)).astype(np.float32)
     exact = x.sum(axis=0, dtype=np.float64)

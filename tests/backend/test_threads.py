@@ -160,6 +160,51 @@ def test_blas_comes_back_after_the_last_of_several_blocks():
         assert switch.get() == 2
 
 
+def test_a_block_that_ctrl_c_left_open_ends_with_the_next_one():
+    with blas_at(2) as switch:
+        single_threaded_blas().__enter__()  # and it is gone
+        with single_threaded_blas():
+            assert switch.get() == 1
+        assert switch.get() == 2
+
+
+def test_after_ctrl_c_what_other_threads_still_do_is_out_of_the_way(monkeypatch):
+    work = threads._Job.work
+
+    def interrupted(job):
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        work(job)
+
+    monkeypatch.setattr(threads._Job, "work", interrupted)
+    before = scratch("shared by tasks", (4,), np.float64)
+    with pytest.raises(KeyboardInterrupt):
+        parallel(lambda index: None, 2)
+    assert not np.shares_memory(before, scratch("shared by tasks", (4,), np.float64))
+
+
+@pytest.mark.parametrize("entering", [True, False])
+def test_the_next_block_makes_good_what_ctrl_c_broke_off(monkeypatch, entering):
+    with blas_at(2) as switch:
+        turns = []
+
+        def turn(count):
+            turns.append(count)
+            if entering:
+                switch.set(count)
+            if turns == ([1] if entering else [1, 2]):
+                raise KeyboardInterrupt
+            switch.set(count)
+
+        monkeypatch.setattr(threads, "find_blas", lambda: switch._replace(set=turn))
+        with pytest.raises(KeyboardInterrupt), single_threaded_blas():
+            pass
+        assert switch.get() == 1
+        with single_threaded_blas():
+            assert switch.get() == 1
+        assert switch.get() == 2
+
+
 def test_an_error_leaves_no_circle_of_references():
     class Fault(Exception):
         pass
@@ -247,7 +292,7 @@ thread.start()
 inside.wait()
 child = os.fork()
 if child == 0:
-    print(blas.find_blas().get(), threads._limit.depth)
+    print(blas.find_blas().get(), len(threads._limit.blocks))
     sys.stdout.flush()
     os._exit(0)
 os.waitpid(child, 0)
@@ -257,6 +302,27 @@ print(blas.find_blas().get())
 """
     with blas_at(2):
         assert run_python(code) == ["2", "0", "2"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_may_leave_the_block_in_which_it_was_forked():
+    code = """
+import os, sys
+from minigan.backend import blas, threads
+blas.find_blas().set(2)
+with threads.single_threaded_blas():
+    child = os.fork()
+if child == 0:
+    with threads.single_threaded_blas():
+        print(blas.find_blas().get())
+    print(blas.find_blas().get())
+    sys.stdout.flush()
+    os._exit(0)
+os.waitpid(child, 0)
+print(blas.find_blas().get())
+"""
+    with blas_at(2):
+        assert run_python(code) == ["1", "2", "2"]
 
 
 # -- scratch --------------------------------------------------------------------------------------

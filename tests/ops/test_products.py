@@ -9,9 +9,10 @@ from minigan.op import OPS
 
 @pytest.mark.parametrize("lead", [(), (5,), (2, 3), (0,), (2, 0, 1)])
 @pytest.mark.parametrize("biased", [True, False])
-def test_affine_is_the_composition(lead, biased, rng):
+@pytest.mark.parametrize("size", [4, 0])
+def test_affine_is_the_composition(lead, biased, size, rng):
     x, w, b = (
-        mg.tensor(rng.normal(size=s), requires_grad=True) for s in ((*lead, 4), (3, 4), (3,))
+        mg.tensor(rng.normal(size=s), requires_grad=True) for s in ((*lead, size), (3, size), (3,))
     )
     inputs = [x, w, b] if biased else [x, w]
     ours = mg.affine(*inputs)
