@@ -39,7 +39,7 @@ class ImagePool:
         """Return (N, C, H, W), some of the images perhaps replaced by earlier ones."""
         chances = generator.uniform((len(images), 2))  # exchanged or not, and for which
         found = [self._exchange(image, *pair) for image, pair in zip(images, chances, strict=True)]
-        return np.stack(found) if found else images.copy()
+        return np.stack(found) if found else images.copy()  # copies of what the pool keeps
 
     def _exchange(self, image: np.ndarray, chance: float, place: float) -> np.ndarray:
         image = image.copy()
@@ -47,7 +47,7 @@ class ImagePool:
             raise ShapeError(f"an image is {image.shape}: the pool holds {self._images[0].shape}")
         if len(self._images) < self.size:
             self._images.append(image)
-            return image.copy()
+            return image
         if not self.size or chance < 0.5:
             return image
         i = int(place * self.size)  # place < 1

@@ -31,6 +31,7 @@ from minigan.nn.arguments import whole
 from minigan.tensor import Tensor, as_tensor
 
 PADDINGS = {"reflect": nn.ReflectionPad2d, "zeros": nn.ZeroPad2d}
+_REFLECTED = 4  # the least side that can be reflected by 3 pixels
 
 
 class ResNetGenerator(nn.Module):
@@ -90,12 +91,13 @@ class ResNetGenerator(nn.Module):
 
     def _checked(self, x: Tensor) -> Tensor:
         x, step = as_tensor(x), 1 << self.halvings
+        least = max(2 * step, _REFLECTED)
         if x.ndim != 4 or x.shape[1] != self.in_channels:
             raise ShapeError(f"images have shape {x.shape}: give (N, {self.in_channels}, H, W)")
-        if x.shape[2] % step or x.shape[3] % step or min(x.shape[2:]) < 2 * step:
+        if x.shape[2] % step or x.shape[3] % step or min(x.shape[2:]) < least:
             raise ShapeError(
                 f"images have {x.shape[2]} x {x.shape[3]} pixels: give multiples of {step}, "
-                f"at least {2 * step}, for {self.halvings} halvings"
+                f"at least {least}, for {self.halvings} halvings"
             )
         return x
 

@@ -15,6 +15,8 @@ Letters: N batch, C channels, H, W image, w width.
 
 from __future__ import annotations
 
+import itertools
+
 from minigan import nn
 from minigan.errors import ShapeError
 from minigan.models.initial import normal_weights_
@@ -24,14 +26,15 @@ from minigan.tensor import Tensor, as_tensor
 
 NORMS = {"batch": nn.BatchNorm2d, "instance": nn.InstanceNorm2d}
 _WIDEST = 8  # times the width: channels of the inner levels
+_DROPPING = 6  # the least depth with a level of full width that is not the innermost
 
 
 class UNetGenerator(nn.Module):
     """Images (N, C, H, W) -> images (N, C', H, W) in (-1, 1); H, W are multiples of 2^depth.
 
-    `depth`: halvings, at least 5; 8 for 256 pixels. `norm`: "batch" or "instance" (which needs
-    images larger than 2^depth: it refuses maps of one pixel). `dropout`: in the three innermost
-    levels of full width, pix2pix's source of randomness.
+    `depth`: halvings, at least 2; 8 for 256 pixels. `norm`: "batch" or "instance"; the innermost
+    map, which may be one pixel, has none. `dropout`: in the levels of full width but the innermost
+    one, three at depth 8 and none below 6: pix2pix's source of randomness.
 
     >>> import minigan as mg
     >>> UNetGenerator(3, 3, depth=5, width=2)(mg.zeros(2, 3, 32, 32)).shape
@@ -49,15 +52,16 @@ class UNetGenerator(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         self.in_channels = whole(in_channels, "in_channels")
-        self.depth = whole(depth, "depth", least=5)
+        self.depth = whole(depth, "depth", least=2)
         if norm not in NORMS:
             raise ValueError(f"norm is {norm!r}: use one of {', '.join(NORMS)}")
-        most = _WIDEST * whole(width, "width")
-        level = Level(most, most, norm=norm, inner=None)
-        for _ in range(depth - 5):
-            level = Level(most, most, norm=norm, inner=level, dropout=dropout)
-        for outer in (4 * width, 2 * width, width):
-            level = Level(outer, 2 * outer, norm=norm, inner=level)
+        if dropout and depth < _DROPPING:
+            raise ValueError(f"dropout is {dropout}: give depth >= {_DROPPING}, or dropout=0")
+        widths = [whole(width, "width") * min(2**i, _WIDEST) for i in range(depth)]
+        level = Level(*widths[-2:], norm=norm, inner=None)
+        for outer, wider in reversed(list(itertools.pairwise(widths[:-1]))):
+            p = dropout if outer == widths[-1] else 0.0
+            level = Level(outer, wider, norm=norm, inner=level, dropout=p)
         self.model = Outermost(in_channels, out_channels, width, norm=norm, inner=level)
         normal_weights_(self)
 
@@ -65,7 +69,7 @@ class UNetGenerator(nn.Module):
         x, step = as_tensor(x), 1 << self.depth
         if x.ndim != 4 or x.shape[1] != self.in_channels:
             raise ShapeError(f"images have shape {x.shape}: give (N, {self.in_channels}, H, W)")
-        if x.shape[2] % step or x.shape[3] % step:
+        if any(side % step or not side for side in x.shape[2:]):
             raise ShapeError(
                 f"images have {x.shape[2]} x {x.shape[3]} pixels: give multiples of {step}, or "
                 f"fewer halvings than depth={self.depth}"

@@ -43,6 +43,18 @@ def test_a_full_pool_exchanges_half_of_the_images_one_by_one():
     assert len(pool) == 10
 
 
+def test_every_place_of_the_pool_is_exchanged_as_often():
+    pool, times = ImagePool(8), np.zeros(8)
+    pool.query(numbered(0, 8), Generator(0))
+    for given in range(8, 2008):
+        before = values(pool.state_dict()["images"])
+        pool.query(numbered(given, 1), Generator(given))
+        times += np.not_equal(before, values(pool.state_dict()["images"]))
+    # Each count is binomial(2000, 1 / 16), of mean 125 and deviation 11.
+    assert times.min() > 125 - 4 * 11
+    assert times.max() < 125 + 4 * 11
+
+
 def test_images_of_one_batch_may_differ_in_their_fate():
     pool = ImagePool(8)
     pool.query(numbered(0, 8), Generator(0))
@@ -56,6 +68,23 @@ def test_the_pool_holds_copies():
     first = pool.query(images, Generator(0))
     images[...], first[...] = -1, -2
     assert values(pool.state_dict()["images"]) == [0, 1]
+
+
+def test_a_loaded_pool_holds_copies_of_its_state():
+    pool, images = ImagePool(2), numbered(0, 2)
+    pool.load_state_dict({"images": images})
+    images[...] = -1
+    pool.state_dict()["images"][...] = -2
+    assert values(pool.state_dict()["images"]) == [0, 1]
+
+
+@pytest.mark.parametrize("size", [0, 1, 8])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_images_keep_their_dtype(size, dtype):
+    pool = ImagePool(size)
+    for i in range(8):
+        assert pool.query(numbered(i, 2).astype(dtype), Generator(i)).dtype == dtype
+        assert not size or pool.state_dict()["images"].dtype == dtype
 
 
 def test_size_zero_returns_copies_of_everything():
