@@ -12,8 +12,8 @@ to wake them. So
                                     of matrices the longest axis, unless it is short and they large
 
 A process whose work is all too small for the pool (networks of a few wide layers) leaves its
-products to BLAS's busy threads, those of stacks apart. In any other, sums over the inner axis are never cut, the pieces
-depend on the sizes alone, and any number of threads gives the same bits.
+products to BLAS's busy threads, those of stacks apart. In any other, sums over the inner axis are
+never cut, the pieces depend on the sizes alone, and any number of threads gives the same bits.
 
 Letters: n rows and m columns of the result, k terms in each sum.
 """

@@ -187,8 +187,8 @@ def test_random_noise_differs_within_a_batch_and_fixed_noise_does_not():
     z = mg.tensor(np.tile(np.random.default_rng(0).normal(size=6).astype(np.float32), (2, 1)))
     first, second = g(z, noise="random").numpy()
     assert not np.allclose(first, second)
-    first, second = g(z, noise="fixed").numpy()
-    np.testing.assert_array_equal(first, second)
+    first, second = g(z, noise="fixed").numpy()  # rows of a product may round differently
+    np.testing.assert_allclose(first, second, rtol=1e-5, atol=1e-6)
 
 
 def test_auto_is_random_in_training_and_fixed_in_evaluation():
