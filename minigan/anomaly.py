@@ -113,6 +113,7 @@ def _results(op: Op, kernel: Callable[..., Any], result: Any) -> list[Any]:
     if op.definition is not None and kernel is op.kernel:
         result = result[0]
     several = result if isinstance(result, tuple) else (result,)
+    several = [np.asarray(a) if isinstance(a, np.generic) else a for a in several]  # of 0-d ones
     return [a for a in several if is_array(a) and a.dtype.kind in "fc"]
 
 
@@ -137,14 +138,15 @@ def _count(what: str, flags: Any) -> str:
 
 def _describe(op: Op, kernel: Callable[..., Any], args: Sequence) -> str:
     """Say whether the arguments were in order: if not, the fault lies before the op."""
+    for what, has in (("a NaN", _has_nan), ("an infinity", _has_infinity)):
+        given = [i for i, arg in enumerate(args) if has(arg)]
+        if given:
+            i = given[0]
+            known = kernel is not getattr(op, "kernel_backward", None) and i < len(op.params)
+            name = repr(op.params[i]) if known and not op.variadic else f"number {i}"
+            return f"argument {name} of {op.name} had {what} when it was given: look there"
     shapes = ", ".join(str(arg.shape) for arg in args if is_array(arg))
-    given = [i for i, arg in enumerate(args) if _has_nan(arg)]
-    if not given:
-        return f"arguments of shapes {shapes} without a NaN went into {op.name}"
-    i = given[0]
-    known = kernel is not getattr(op, "kernel_backward", None) and i < len(op.params)
-    name = repr(op.params[i]) if known and not op.variadic else f"number {i}"
-    return f"argument {name} of {op.name} had a NaN when it was given: look there"
+    return f"finite arguments of shapes {shapes} went into {op.name}"
 
 
 # -- looking at the program -----------------------------------------------------------------------

@@ -64,6 +64,7 @@ OPTIONAL = {
     "safetensors",
     "scipy",
     "sklearn",
+    "tensorboardX",
     "threadpoolctl",
     "tomli_w",
     "typer",

@@ -1,7 +1,8 @@
 """Floor 8: the command line. `minigan --help` lists the commands.
 
     app.py       the way in: every expected problem becomes one line and an exit code
-    train.py     minigan train, sample, evaluate
+    train.py     minigan train, resume, sample, evaluate
+    runs.py      minigan recipes, runs
     report.py    minigan report
     lecture.py   minigan lecture
     check.py     minigan gradcheck, info

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from minigan import __version__
-from minigan.cli import bench, check, lecture, report, train
+from minigan.cli import bench, check, lecture, report, runs, train
+from minigan.data import DataError
 from minigan.errors import DeviceError
 from minigan.train.errors import Stopped, TrainError
 
@@ -24,9 +25,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(train.train)
+app.command()(train.resume)
 app.command()(train.sample)
 app.command()(train.evaluate)
 app.command()(report.report)
+app.command()(runs.recipes)
+app.command()(runs.runs)
 app.command()(lecture.lecture)
 app.command()(check.gradcheck)
 app.command()(check.info)
@@ -52,7 +56,7 @@ def dispatch(arguments: list[str]) -> int:
         return _fail(problem.format_message(), code=problem.exit_code)
     except Stopped as problem:
         return _fail(str(problem), code=_STOPPED)
-    except (TrainError, DeviceError) as problem:
+    except (TrainError, DeviceError, DataError) as problem:
         return _fail(str(problem))
     except OSError as problem:  # every file is named; only the standard output has no name
         where = problem.filename or "standard output"

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from minigan.train.config import CONFIGS, describe_range, flag, options_by_recipe
+from minigan.train.config import CONFIGS, options_by_recipe
+from minigan.train.options import describe_range, flag
 
 # The options of all recipes; which recipe is not one of them but an argument.
 OPTIONS = {name: by for name, by in options_by_recipe().items() if name != "recipe"}

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
+import tomli_w
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from minigan.train.config import Config
+from minigan.train.options import describe_range
+from minigan.train.progress import losses_text
 from minigan.train.quality import COVERED, NEAREST, Figures, Report
 
+if TYPE_CHECKING:  # it imports what draws, and most commands draw nothing
+    from minigan.train.overview import Summary
+
 _WIDTH = 70  # columns of the report: a narrower terminal breaks its lines, rich would empty them
+_WIDE = 120  # columns of a list of runs
 
 _ROWS: tuple[tuple[str, Callable[[Figures], str]], ...] = (
     ("Frechet distance", lambda f: f"{f.frechet:.1f}"),
@@ -32,6 +41,55 @@ def print_config(console: Console, config: Config) -> None:
     changed = config.changed()
     for line in config.to_toml().splitlines():
         console.out(f"{'*' if line.split(' ')[0] in changed else ' '} {line}", highlight=False)
+
+
+def print_recipes(console: Console, configs: Mapping[str, type[Config]]) -> None:
+    """Print a line for each recipe: what it trains, how many steps, how long."""
+    table = _table(console, "recipe", "trains", "steps", "takes")
+    for recipe, cls in configs.items():
+        table.add_row(recipe, cls.about, str(cls.options()["steps"].default), cls.takes)
+    console.print(table)
+    console.out("times are for two cores; `minigan recipes RECIPE` lists options", highlight=False)
+
+
+def print_options(console: Console, cls: type[Config]) -> None:
+    """Print the options of a recipe as a TOML file of its defaults, each with help and range."""
+    recipe = cls.options()["recipe"].default
+    console.out(f"# {recipe}: {cls.about}; {cls.takes} on two cores", highlight=False)
+    for name, field in cls.options().items():
+        if name != "recipe":
+            default = tomli_w.dumps({name: field.default}).strip()
+            kind = "true or false" if type(field.default) is bool else describe_range(field)
+            console.out(f"{default:26} # {field.metadata['help']} ({kind})", highlight=False)
+
+
+def print_runs(console: Console, runs: Sequence[Summary]) -> None:
+    """Print a line for each run, and below what is wrong with those that are damaged."""
+    names = ("run", "recipe", "step", "state", "losses", "figure", "written")
+    table = _table(console, *names)
+    for run in runs:
+        table.add_row(
+            run.path.name,
+            run.recipe,
+            f"{run.step}/{run.steps}",
+            run.state,
+            losses_text(run.losses) or "-",
+            "{} {:.4g}".format(*run.figure) if run.figure else "-",
+            time.strftime("%Y-%m-%d %H:%M", time.localtime(run.written)),
+        )
+    console.print(table)
+    for run in runs:
+        if run.trouble:
+            console.out(f"{run.path.name}: {run.trouble}", highlight=False)
+
+
+def _table(console: Console, *columns: str) -> Table:
+    """Return an empty table of one line a row, however narrow the terminal."""
+    console.width = max(console.width, _WIDE)
+    table = Table(box=SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table
 
 
 def print_report(console: Console, report: Report) -> None:

@@ -1,4 +1,4 @@
-"""minigan train, sample, evaluate.
+"""minigan train, resume, sample, evaluate.
 
 What takes long to import, matplotlib above all, is imported by the commands that need it, so that
 `minigan --help` does not wait for it.
@@ -6,6 +6,8 @@ What takes long to import, matplotlib above all, is imported by the commands tha
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,17 +17,26 @@ from rich.console import Console
 from minigan.backend import get_backend, keep_memory
 from minigan.cli.options import with_config_options
 from minigan.cli.tables import print_config, print_report
-from minigan.train.config import CONFIGS, DEFAULT, Config, build_config, flag
-from minigan.train.errors import ConfigError, RunError, Stopped
+from minigan.train.config import CONFIGS, DEFAULT, Config
+from minigan.train.errors import ConfigError, Diverged, RunError, Stopped
+from minigan.train.events import check_writer
 from minigan.train.files import write_atomic
 from minigan.train.progress import say
 from minigan.train.recipes import build_networks
 from minigan.train.run_folder import RunFolder, next_path
 from minigan.train.sample import images_of, latents, parse_seeds
+from minigan.train.settings import build_config, given_options
 from minigan.train.threads import blas_threads
 from minigan.train.trainer import Trainer
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A folder made by minigan train.")]
+AtOption = Annotated[
+    str, typer.Option("--at", metavar="STEP", help="Of which checkpoint: last, best or a step.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any option by its name; may be repeated."),
+]
 
 
 @with_config_options
@@ -42,31 +53,51 @@ def train(
     config: Annotated[
         Path | None, typer.Option("--config", help="A TOML file of options; the command line wins.")
     ] = None,
-    resume: Annotated[
-        Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a stopped run.")
-    ] = None,
+    settings: SetOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show options and networks, and stop there.")
     ] = False,
     options: dict[str, Any],
 ) -> None:
-    """Train a GAN (digits) or a VAE (vae-digits) on 8x8 handwritten digits, in about a minute."""
-    folder = RunFolder.open(resume) if resume is not None else None
-    if folder:
-        chosen = _unchanged(folder, {"recipe": recipe, **options}, config)
-    else:
-        chosen = build_config(options, recipe=recipe, file=config)
-    get_backend(chosen.device)  # a missing GPU is reported now, before anything is written
+    """Train a recipe (`minigan recipes` lists them) in a new folder under --out."""
+    chosen = build_config(options, settings=settings or (), recipe=recipe, file=config)
+    _check_means(chosen)
     if dry_run:
-        _describe(chosen, folder.path if folder else next_path(out, chosen.recipe))
+        _describe(chosen, next_path(out, chosen.recipe))
         return
-    command = ["minigan", *context.obj]
     keep_memory()  # a process that only trains
     with blas_threads(chosen.threads):
-        if folder:
-            _go_on(folder, chosen, command)
-        else:
-            _begin(out, chosen, command)
+        _begin(out, chosen, ["minigan", *context.obj])
+
+
+def resume(
+    context: typer.Context,
+    run: RunArgument,
+    steps: Annotated[
+        int | None, typer.Option("--steps", help="How many in all [default: the run's].")
+    ] = None,
+    settings: SetOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Go on even with options that change the training.")
+    ] = False,
+) -> None:
+    """Go on with a run from its last good checkpoint, as if it had never stopped.
+
+    On the CPU the result is that of an undisturbed run to the last bit.
+    """
+    folder = RunFolder.open(run)
+    config = folder.config()
+    chosen = config.replace(**given_options(type(config), {"steps": steps}, settings or ()))
+    _check_means(chosen)
+    keep_memory()
+    with blas_threads(chosen.threads):
+        _go_on(folder, chosen, ["minigan", *context.obj], force=force)
+
+
+def _check_means(config: Config) -> None:
+    """Report now, before anything is written, what is missing: a GPU, a library."""
+    get_backend(config.device)
+    check_writer(config)
 
 
 def _begin(out: Path, config: Config, command: list[str]) -> None:
@@ -76,21 +107,45 @@ def _begin(out: Path, config: Config, command: list[str]) -> None:
     folder = RunFolder.create(out, config, command)
     with folder.locked():
         try:
-            loop.begin(trainer, folder)
-            _play(trainer, folder)
+            with _saying_what_is_left(folder):
+                loop.begin(trainer, folder)
+                _play(trainer, folder)
         except MemoryError:
             if not trainer.step_count:
                 folder.discard()
             raise
 
 
-def _go_on(folder: RunFolder, config: Config, command: list[str]) -> None:
+def _go_on(folder: RunFolder, config: Config, command: list[str], *, force: bool) -> None:
     from minigan.train import loop
 
-    with folder.locked():
-        trainer = loop.resume(folder, config)
+    console = Console()
+    with folder.locked(), _saying_what_is_left(folder):
+        trainer = loop.resume(folder, config, force=force, tell=lambda line: say(console, line))
         folder.note_command(command)
         _play(trainer, folder)
+
+
+@contextmanager
+def _saying_what_is_left(folder: RunFolder) -> Iterator[None]:
+    """Let an error that stops a run say which checkpoint it leaves, and how to go on."""
+    try:
+        yield
+    except Diverged as error:
+        raise Diverged(f"{error}; {_left(folder)}") from None
+    except OSError as error:
+        if error.filename is None:  # the standard output
+            raise
+        way_on = f"`minigan resume {folder.path}` goes on once it can write again"
+        said = f"cannot write {error.filename}: {error.strerror}; {_left(folder)}; {way_on}"
+        raise RunError(said) from None
+
+
+def _left(folder: RunFolder) -> str:
+    from minigan.train import loop
+
+    saved = loop.saved_step(folder)
+    return "there is no checkpoint" if saved is None else f"the last checkpoint is of step {saved}"
 
 
 def _play(trainer: Trainer, folder: RunFolder) -> None:
@@ -103,26 +158,21 @@ def _play(trainer: Trainer, folder: RunFolder) -> None:
     try:
         undisturbed = loop.run(trainer, folder, console)
     except KeyboardInterrupt:
-        raise Stopped(_at_once(trainer.step_count, loop.saved_step(folder))) from None
+        raise Stopped(f"stopped at once at step {trainer.step_count}; {_left(folder)}") from None
     if trainer.step_count < config.steps:
         raise Stopped(
             f"stopped at step {trainer.step_count}, saved; `minigan sample {folder.path}` draws "
-            f"from it, `minigan train --resume {folder.path}` goes on"
+            f"from it, `minigan resume {folder.path}` goes on"
         )
     if config.eval_samples:
         if not undisturbed:
             raise Stopped(unmeasured)
         try:
-            report = loop.write_figures(folder, trainer.ema.module, config, trainer.step_count)
+            report = loop.measure_end(trainer, folder)
         except KeyboardInterrupt:
             raise Stopped(unmeasured) from None
         print_report(console, report)
     print(f"done: {folder.path}; draw with `minigan sample {folder.path} --seeds 0-63`")
-
-
-def _at_once(step: int, saved: int | None) -> str:
-    last = "there is no checkpoint" if saved is None else f"the last checkpoint is of step {saved}"
-    return f"stopped at once at step {step}; {last}"
 
 
 def sample(
@@ -138,6 +188,7 @@ def sample(
         int | None,
         typer.Option("--scale", min=1, max=64, help="Side of a pixel [default: images 64 wide]."),
     ] = None,
+    at: AtOption = "last",
 ) -> None:
     """Draw a grid of samples: a seed names an image, whatever else is drawn."""
     from minigan.train import loop
@@ -147,7 +198,7 @@ def sample(
     folder = RunFolder.open(run)
     target = out or folder.path / "grid.png"
     _check_picture(target)
-    generator, config, step = loop.load_generator(folder)
+    generator, config, step = loop.load_generator(folder, at=at, tell=print)
     with blas_threads(config.threads):
         images = images_of(generator, latents(chosen, config.latent))
     write_atomic(target, grid_png(images, columns=columns, scale=scale))
@@ -159,13 +210,14 @@ def evaluate(
     samples: Annotated[
         int | None, typer.Option("--samples", help="How many [default: the run's eval_samples].")
     ] = None,
+    at: AtOption = "last",
 ) -> None:
     """Measure a run's generator again and write its quality.json."""
     from minigan.train import loop
 
     folder = RunFolder.open(run)
     with folder.locked():
-        generator, config, step = loop.load_generator(folder)
+        generator, config, step = loop.load_generator(folder, at=at, tell=print)
         count = samples if samples is not None else config.eval_samples or 2000
         if count < 100:
             raise ConfigError(f"--samples is {count}: must be at least 100")
@@ -180,22 +232,6 @@ def _check_picture(target: Path) -> None:
         raise ConfigError(f"--out is {str(target)!r}: must be a file that ends in .png")
     if not target.parent.is_dir():
         raise RunError(f"cannot write {target}: {target.parent} is no folder; make it first")
-
-
-def _unchanged(folder: RunFolder, options: dict[str, Any], file: Path | None) -> Config:
-    """Return the config of a run to resume; refuse options that would make it another run."""
-    config = folder.config()
-    if file is not None:
-        raise ConfigError("--config and --resume exclude each other: a run keeps its options")
-    for name, value in options.items():
-        started = getattr(config, name, None)
-        if value is not None and value != started:
-            spelt = name if name == "recipe" else flag(name)
-            raise ConfigError(
-                f"{spelt} is {value!r} but {folder.path} was started with {started!r}: "
-                "a resumed run keeps its options; leave it out"
-            )
-    return config
 
 
 def _describe(config: Config, path: Path) -> None:

@@ -1,11 +1,14 @@
-"""Checkpoints: named arrays and a little JSON in one safetensors file, written atomically.
+"""A checkpoint: named arrays and a little JSON in one safetensors file, written atomically.
 
 Nothing in the file can run code (no pickle), any safetensors reader opens it, and a reader finds
-either the former checkpoint or the new one, never half of one.
+either the former checkpoint or the new one, never half of one. What happens to it later, on a disk
+that decays or in a copy that stops half-way, the checksum tells: SHA-256 of every array's name,
+type, shape and bytes, and of the notes.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -20,9 +23,9 @@ from safetensors.numpy import save
 from minigan.train.errors import CheckpointError
 from minigan.train.files import write_atomic
 
-# The notes' key, with the version of the layout. One key, not several: safetensors writes its
-# metadata in no fixed order, and equal states should give equal files.
-FORMAT = "minigan-checkpoint-1"
+# The key of notes and checksum, with the version of the layout. One key, not several: safetensors
+# writes its metadata in no fixed order, and equal states should give equal files.
+FORMAT = "minigan-checkpoint-2"
 
 # TypeError and AttributeError are what safetensors raises for the types that NumPy has not.
 _UNREADABLE = (SafetensorError, OSError, TypeError, AttributeError, ValueError, RecursionError)
@@ -32,8 +35,9 @@ def save_checkpoint(
     path: str | Path, arrays: Mapping[str, np.ndarray], notes: Mapping[str, Any]
 ) -> Path:
     """Write host arrays by name, and notes (anything JSON can hold), to one file."""
-    contiguous = {name: np.array(value, order="C") for name, value in arrays.items()}
-    return write_atomic(path, save(contiguous, {FORMAT: json.dumps(notes, sort_keys=True)}))
+    contiguous = {name: np.asarray(value, order="C") for name, value in arrays.items()}
+    header = {"notes": notes, "sha256": checksum(contiguous, notes)}
+    return write_atomic(path, save(contiguous, {FORMAT: json.dumps(header, sort_keys=True)}))
 
 
 def load_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -43,19 +47,31 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, 
     """
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(f"no checkpoint at {path}: the run stopped before its first one")
+        raise CheckpointError(f"no checkpoint at {path}")
     try:
         with safe_open(path, framework="numpy") as file:
-            notes = json.loads((file.metadata() or {}).get(FORMAT, "null"))
+            header = json.loads((file.metadata() or {}).get(FORMAT, "null"))
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except _UNREADABLE as error:
         raise CheckpointError(f"cannot read checkpoint {path}: {_one_line(error)}") from None
-    if not isinstance(notes, dict):
+    if not isinstance(header, dict) or not isinstance(header.get("notes"), dict):
         raise CheckpointError(f"{path} is no minigan checkpoint: its metadata has no {FORMAT!r}")
+    if checksum(arrays, header["notes"]) != header.get("sha256"):
+        raise CheckpointError(f"{path} is damaged: its content does not match its checksum")
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise CheckpointError(f"{path} is damaged: {name} has values that are not finite")
-    return arrays, notes
+    return arrays, header["notes"]
+
+
+def checksum(arrays: Mapping[str, np.ndarray], notes: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of contiguous arrays (names, types, shapes, bytes) and notes, in hex."""
+    digest = hashlib.sha256(json.dumps(notes, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(json.dumps([name, array.dtype.str, array.shape]).encode())
+        digest.update(array)
+    return digest.hexdigest()
 
 
 def nest(arrays: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class TrainError(Exception):
     """A problem the user can solve; its text is one line that says what and how."""
@@ -25,3 +28,13 @@ class Diverged(TrainError):
 
 class Stopped(TrainError):
     """Ctrl-C ended the work early; what was done is saved."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return a hint at what may have been meant, to be put behind a message; "" where nothing is.
+
+    >>> nearest("stepz", ["seed", "steps"])
+    "; did you mean 'steps'?"
+    """
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -93,6 +93,10 @@ def _plain_lines(console: Console, clock: Throughput, total: int) -> Show:
     return show
 
 
+def losses_text(losses: Mapping[str, float]) -> str:
+    """Return losses as text: "D 1.250  G 0.500"."""
+    return "  ".join(f"{_SHORT.get(name, name)} {value:.3f}" for name, value in losses.items())
+
+
 def _text(losses: Mapping[str, float], rate: float) -> str:
-    shown = (f"{_SHORT.get(name, name)} {value:.3f}" for name, value in losses.items())
-    return "  ".join([*shown, f"{rate:.0f} images/s"])
+    return f"{losses_text(losses)}  {rate:.0f} images/s"

@@ -56,11 +56,14 @@ def training_images(config: Config) -> np.ndarray:
 
 
 def learning_rate(config: Config, step: int) -> float:
-    """Return the rate for step number `step`: constant, then falling linearly to 0 at the end."""
-    start = config.lr_decay_from * config.steps
-    if step <= start:
-        return config.lr
-    return config.lr * (config.steps - step) / (config.steps - start)
+    """Return the rate for step number `step`: constant, then falling linearly to 0.
+
+    The schedule ends at `schedule_steps` and not at `steps`, so that a step is the same however far
+    the run is to go: 10 steps and then 10 more are 20.
+    """
+    end = config.schedule_steps
+    start = config.lr_decay_from * end
+    return config.lr if step <= start else config.lr * (end - step) / (end - start)
 
 
 def ema_decay(config: Config, step: int) -> float:
@@ -72,11 +75,14 @@ def ema_decay(config: Config, step: int) -> float:
 
 
 @contextmanager
-def drawing_from(seed: int, purpose: str) -> Iterator[None]:
-    """Let layers draw their weights from a stream of their own; the default one is left alone."""
+def drawing_from(seed: int, purpose: str, index: int = 0) -> Iterator[None]:
+    """Let layers draw (weights, masks, noise) from a stream of their own.
+
+    The default generator is theirs within the block, and afterwards as it was.
+    """
     default = default_generator()
     former = default.get_state()
-    default.set_state(stream(seed, purpose).get_state())
+    default.set_state(stream(seed, purpose, index).get_state())
     try:
         yield
     finally:

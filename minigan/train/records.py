@@ -1,18 +1,21 @@
 """metrics.jsonl: what happened at which step, one JSON object a line.
 
 Every line has a `kind`: "step" (losses and throughput), "norms" (see `norms.py`) or "quality" (the
-figures at the end).
+figures).
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from minigan.train.errors import RunError
 from minigan.train.files import naming, write_text
+
+TIMES = ("images_per_second", "seconds")  # what differs between equal runs
 
 _LARGEST = 1e300  # what matplotlib can still draw; also false for NaN
 
@@ -34,10 +37,27 @@ def read_records(path: str | Path, kind: str | None = None) -> list[dict[str, An
     return [r for r in records if kind is None or r["kind"] == kind]
 
 
-def drop_after(path: str | Path, step: int) -> None:
-    """Remove what came after `step`: a run that goes on from a checkpoint writes it again."""
+def drop_after(path: str | Path, step: int, *, every: int = 1) -> None:
+    """Remove what came after `step`: a run that goes on from a checkpoint writes it again.
+
+    Also the losses of `step` itself where it is no multiple of `every`: they were written because a
+    shorter run ended there.
+    """
     pairs = zip(_lines(path), read_records(path), strict=True)
-    write_text(path, "".join(f"{line}\n" for line, record in pairs if record["step"] <= step))
+    last = step if step % every == 0 else step - 1
+    kept = [line for line, r in pairs if r["step"] <= (last if r["kind"] == "step" else step)]
+    write_text(path, "".join(f"{line}\n" for line in kept))
+
+
+def figure(record: Mapping[str, Any], place: Sequence[str]) -> float | None:
+    """Return the number that stands at a place of a "quality" record: ("generator", "frechet").
+
+    None where there is none, or an infinite one.
+    """
+    value: Any = record
+    for key in place:
+        value = value.get(key) if isinstance(value, dict) else None
+    return float(value) if type(value) in (int, float) else None
 
 
 def _lines(path: str | Path) -> list[str]:

@@ -5,9 +5,10 @@ runs/00000-digits/
     command.txt             the command line that started the run, and those that resumed it
     metrics.jsonl           one JSON object a line: losses, and the figures at the end
     losses.png              the same as a picture
-    checkpoint.safetensors  the whole state of the training
+    checkpoints/            step-000250.safetensors, ...: the whole state of the training
     quality.json            the figures at the end
     samples/                reals.png, step-000000.png, ..., latest.png
+    tensorboard/            event files, where they are asked for
 """
 
 from __future__ import annotations
@@ -17,16 +18,20 @@ import os
 import re
 import shlex
 import shutil
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from minigan.train.config import DEFAULT, Config, build_config, config_class, read_options
+from minigan.train.checkpoints import Checkpoints
+from minigan.train.config import DEFAULT, Config
 from minigan.train.errors import RunError
-from minigan.train.files import write_atomic, write_text
+from minigan.train.files import remove_parts, to_disk, write_atomic, write_text
+from minigan.train.settings import build_config, config_class, read_options
 
 _NUMBERED = re.compile(r"(\d{5,})-")
+_PATIENCE = 0.25  # seconds for a lock that `minigan runs` holds for an instant
 
 
 @dataclass(frozen=True)
@@ -46,12 +51,21 @@ class RunFolder:
         try:
             root.mkdir(parents=True, exist_ok=True)
             run = cls(_make_numbered(root, config.recipe))
-            run.samples.mkdir()
-            write_text(run.config_file, config.to_toml())
-            run.note_command(command)
+            try:
+                run._furnish(config, command)
+            except OSError:
+                run.discard()
+                raise
+            to_disk(root)
         except OSError as error:
             raise RunError(f"cannot write runs to {root}: {error.strerror}; try --out") from None
         return run
+
+    def _furnish(self, config: Config, command: Sequence[str]) -> None:
+        self.samples.mkdir()
+        self.checkpoints.folder.mkdir()
+        self.note_command(command)
+        self.write_config(config)  # last: a folder with a config.toml is a run
 
     @classmethod
     def open(cls, path: str | Path) -> RunFolder:
@@ -77,6 +91,19 @@ class RunFolder:
         finally:
             os.close(descriptor)
 
+    def in_use(self) -> bool:
+        """Whether a process is in the run, as far as locks tell."""
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            return not _try_lock(descriptor, fcntl.LOCK_SH)
+        finally:
+            os.close(descriptor)
+
+    def tidy(self) -> None:
+        """Remove the temporary files of a process that was killed; call it within `locked`."""
+        for folder in (self.path, self.samples, self.checkpoints.folder):
+            remove_parts(folder)
+
     def discard(self) -> None:
         """Remove the folder of a run in which nothing has been done."""
         shutil.rmtree(self.path, ignore_errors=True)
@@ -96,8 +123,8 @@ class RunFolder:
         return self.path / "losses.png"
 
     @property
-    def checkpoint_file(self) -> Path:
-        return self.path / "checkpoint.safetensors"
+    def checkpoints(self) -> Checkpoints:
+        return Checkpoints(self.path / "checkpoints")
 
     @property
     def quality_file(self) -> Path:
@@ -107,6 +134,10 @@ class RunFolder:
     def samples(self) -> Path:
         return self.path / "samples"
 
+    @property
+    def events(self) -> Path:
+        return self.path / "tensorboard"
+
     def config(self) -> Config:
         """Read the run's options, all of them: no run follows a default that changes later."""
         given = read_options(self.config_file)
@@ -115,6 +146,10 @@ class RunFolder:
         if missing:
             raise RunError(f"{self.config_file} has lost {missing[0]!r}: put it back")
         return build_config({}, file=self.config_file)
+
+    def write_config(self, config: Config) -> None:
+        """Write the run's options, all of them."""
+        write_text(self.config_file, config.to_toml())
 
     def note_command(self, command: Sequence[str]) -> None:
         """Add a command line, quoted for a shell, to `command.txt`."""
@@ -135,12 +170,21 @@ def next_path(root: str | Path, name: str) -> Path:
 
 
 def _lock(descriptor: int, path: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise RunError(f"{path} is in use by another minigan: wait for it or stop it") from None
-    except OSError:
-        pass  # a file system without locks
+    until = time.monotonic() + _PATIENCE
+    while not _try_lock(descriptor, fcntl.LOCK_EX):
+        if time.monotonic() > until:
+            raise RunError(f"{path} is in use by another minigan: wait for it or stop it")
+        time.sleep(_PATIENCE / 10)
+
+
+def _try_lock(descriptor: int, kind: int) -> bool:
+    """Lock, or return False where another has the lock; without locks everybody may pass."""
+    with suppress(OSError):  # from a file system that knows no locks
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def _make_numbered(root: Path, name: str) -> Path:

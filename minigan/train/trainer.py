@@ -1,14 +1,14 @@
 """What all trainers share: batches, the learning rate, the average, and the state as arrays.
 
 A trainer is the networks, optimisers and data of one run; `step()` goes on by one step. What step t
-draws depends on (seed, t) alone (see `data/batches.py`), so the state is `t` and the arrays that
-`state()` returns; there is no generator to save.
+draws depends on (seed, t) alone (see `data/batches.py`), in layers with noise or dropout too, so
+the state is `t` and the arrays that `state()` returns; there is no generator to save.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,46 +16,108 @@ import numpy as np
 
 import minigan as mg
 from minigan.data import Batches
-from minigan.models import DCGANGenerator
-from minigan.optim import EMA, Adam
+from minigan.errors import AnomalyError
+from minigan.nn import Module
+from minigan.optim import EMA, Optimizer
 from minigan.tensor import Tensor
 from minigan.train.checkpoint import fitting, group, load_part, nest, step_of
-from minigan.train.config import Config, flag
+from minigan.train.config import Config
 from minigan.train.errors import Diverged
-from minigan.train.recipes import ema_decay, learning_rate, training_images
+from minigan.train.quality import Report, evaluate
+from minigan.train.recipes import (
+    build_generator,
+    drawing_from,
+    ema_decay,
+    learning_rate,
+    training_images,
+)
+from minigan.train.sample import images_of, latents
+
+PREVIEW_SEEDS = range(64)
 
 
 class Trainer:
     """The base of the trainers; a recipe adds its networks, and `_losses(t)`, one step of them.
 
-    `generator`: the network z -> x whose average is sampled; `optimizers`: those whose rate follows
-    the schedule; `remedy`: what to try when a loss is not finite.
+    `averaged`: the network whose running average is sampled; `optimizers`: those whose rate follows
+    the schedule. A recipe that does not draw images of latents says otherwise in `reals`,
+    `preview`, `build_sampler` and `measure`.
     """
 
-    remedy = "try a lower --lr"
+    remedy = "try a lower --lr"  # what to do about a loss that is not finite
+    key_figure = ("generator", "frechet")  # where in a report it stands; the smaller, the better
 
-    def __init__(self, config: Config, generator: DCGANGenerator, optimizers: list[Adam]) -> None:
+    def __init__(self, config: Config, averaged: Module, optimizers: Sequence[Optimizer]) -> None:
         self.config, self.optimizers = config, optimizers
         self.step_count = 0
-        self.ema = EMA(generator, decay=config.ema)
-        self.batches = Batches(
-            training_images(config), batch_size=config.batch_size, seed=config.seed
-        )
+        self.ema = EMA(averaged, decay=config.ema)
+        self.batches = self.make_batches()
 
     def step(self) -> dict[str, float]:
         """Go on by one step and return its losses by name; `Diverged` if one is not finite."""
         t = self.step_count
         for optimizer in self.optimizers:
             optimizer.lr = learning_rate(self.config, t)
-        losses = self._losses(t)
+        # NumPy need not warn: what is not finite shows in the losses.
+        with drawing_from(self.config.seed, "layers in training", t), np.errstate(all="ignore"):
+            try:
+                losses = self._losses(t)
+            except Diverged as error:
+                raise Diverged(f"{error}{self._culprit(t)}") from None
         self.ema.decay = ema_decay(self.config, t)
         self.ema.update()
         self.step_count += 1
         return losses
 
+    # -- what a recipe may do otherwise -----------------------------------------------------------
+
+    def make_batches(self) -> Any:
+        """Return the data by position: `at(t)` is what step t sees."""
+        config = self.config
+        return Batches(training_images(config), batch_size=config.batch_size, seed=config.seed)
+
+    def reals(self, count: int) -> np.ndarray:
+        """Return real images to set beside a preview: (N, C, H, W) in [-1, 1], N <= count."""
+        return self.batches.images[:count]
+
+    def sampler(self) -> Module:
+        """Return the network that samples are drawn from, in evaluation mode."""
+        return self.ema.module
+
+    def preview(self) -> np.ndarray:
+        """Return the images that show how far the training is: (N, C, H, W) in [-1, 1].
+
+        Always of the same seeds, those that `minigan sample --seeds 0-63` draws.
+        """
+        z = latents(PREVIEW_SEEDS, self.config.latent)
+        return images_of(self.sampler(), z, device=self.config.device)
+
+    @classmethod
+    def build_sampler(cls, config: Config) -> Module:
+        """Return the network that `sampler` returns, untrained; its state is the group "ema"."""
+        return build_generator(config)
+
+    @classmethod
+    def measure(cls, sampler: Module, config: Config) -> Report:
+        """Return the figures of a sampler; what is kept of them is `as_dict()`."""
+        return evaluate(sampler, config)
+
+    # -- one step ---------------------------------------------------------------------------------
+
     def _losses(self, t: int) -> dict[str, float]:
         """Move the networks by step number t and return the losses by name."""
         raise NotImplementedError(f"{type(self).__name__} has no _losses(): define one")
+
+    def _culprit(self, t: int) -> str:
+        """Take the failed step once more, and say in which op it stops being finite."""
+        try:
+            with mg.detect_anomaly():
+                self._losses(t)
+        except AnomalyError as error:
+            return f"; {error}"
+        except Diverged:
+            pass  # not in an op
+        return ""
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return mg.tensor(array, device=self.config.device)
@@ -87,22 +149,20 @@ class Trainer:
         notes: Mapping[str, Any],
         *,
         source: str | Path = "the checkpoint",
+        force: bool = False,
     ) -> None:
         """Go to a state that `state` returned for the same config.
 
-        Raises `CheckpointError`, which names the `source`, for any other.
+        For another config it raises a `ConfigError` that lists every change, unless `force`; for
+        other networks a `CheckpointError`. Both name the `source`.
         """
         with fitting(source):
             step = step_of(notes, steps=self.config.steps)
-            self._refuse_changes(notes["config"])
+            if not force:
+                self.config.refuse_changes(notes["config"], source=source)
             for name, part in self._parts().items():
                 load_part(part, group(arrays, name))
             self.step_count = step
-
-    def _refuse_changes(self, saved: Mapping[str, Any]) -> None:
-        for name, value in self.config.decisive().items():
-            if saved[name] != value:
-                raise ValueError(f"{flag(name)} was {saved[name]!r} and is {value!r}: put it back")
 
     def _parts(self) -> dict[str, Any]:
         """Return what a checkpoint holds, by name: everything with a `state_dict`."""

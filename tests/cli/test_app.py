@@ -16,7 +16,7 @@ def test_version(capsys):
 def test_no_arguments_show_the_help(capsys):
     assert run([]) == 0
     said = capsys.readouterr().out
-    for command in ("train", "sample", "evaluate", "gradcheck", "info"):
+    for command in ("train", "resume", "sample", "evaluate", "recipes", "runs", "info"):
         assert f"\n  {command} " in said
 
 
@@ -28,7 +28,7 @@ def test_an_unknown_command_gives_one_line(capsys):
 def test_every_option_of_a_run_is_in_the_help(capsys):
     assert run(["train", "--help"]) == 0
     said = capsys.readouterr().out
-    for option in ("--steps", "--batch-size", "--no-spectral-norm", "--resume", "--dry-run"):
+    for option in ("--steps", "--batch-size", "--no-spectral-norm", "--set", "--dry-run"):
         assert option in said
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from minigan.train.checkpoint import load_checkpoint
+from minigan.train import loop
+from minigan.train.run_folder import RunFolder
 
 needs_dev_full = pytest.mark.skipif(
     not Path("/dev/full").exists(), reason="this system has no /dev/full"
@@ -46,7 +47,7 @@ def test_a_lost_reader_does_not_lose_the_training(out, unbuffered):
     """As in `minigan train | head -1`."""
     done = _train_into(out, closed_pipe(), unbuffered)
     assert (done.returncode, done.stderr) == (0, "")
-    assert load_checkpoint(out / "00000-digits" / "checkpoint.safetensors")[1]["step"] == 3
+    assert loop.saved_step(RunFolder(out / "00000-digits")) == 3
 
 
 @needs_dev_full
@@ -56,7 +57,7 @@ def test_a_full_standard_output_does_not_lose_the_training(out, unbuffered):
         done = _train_into(out, full, unbuffered)
     assert done.returncode == 1
     assert done.stderr == "minigan: standard output: No space left on device\n"
-    assert load_checkpoint(out / "00000-digits" / "checkpoint.safetensors")[1]["step"] == 3
+    assert loop.saved_step(RunFolder(out / "00000-digits")) == 3
 
 
 def closed_pipe():

@@ -8,6 +8,7 @@ from minigan import nn
 from minigan.train import files
 from minigan.train.checkpoint import (
     FORMAT,
+    checksum,
     fitting,
     group,
     load_checkpoint,
@@ -75,10 +76,57 @@ def test_damage_gives_one_line(tmp_path, damage):
     assert "\n" not in str(caught.value)
 
 
+def test_a_change_of_any_byte_is_noticed_or_changes_nothing(tmp_path):
+    """Every byte in turn: what is then read is refused, or (blanks, key order) is the same."""
+    arrays = {"g/w": np.arange(3, dtype=np.float32), "n": np.array(7)}
+    path = save_checkpoint(tmp_path / "c", arrays, {"step": 3})
+    data, noticed = path.read_bytes(), 0
+    for place in range(len(data)):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0x10]) + data[place + 1 :])
+        try:
+            loaded, notes = load_checkpoint(path)
+        except CheckpointError:
+            noticed += 1
+            continue
+        assert notes == {"step": 3}
+        assert loaded.keys() == arrays.keys()
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(loaded[name], array)
+    assert noticed >= len(data) - 8  # the padding of the header
+
+
+def test_the_checksum_covers_names_types_shapes_values_and_notes():
+    a = np.arange(4, dtype=np.float32)
+    others = [
+        ({"a": a}, {"step": 2}),
+        ({"b": a}, {"step": 1}),
+        ({"a": a.view(np.int32)}, {"step": 1}),
+        ({"a": a.reshape(2, 2)}, {"step": 1}),
+        ({"a": -a}, {"step": 1}),
+        ({"a": a, "b": a}, {"step": 1}),
+        ({}, {"step": 1}),
+    ]
+    sums = {checksum(arrays, notes) for arrays, notes in [({"a": a}, {"step": 1}), *others]}
+    assert len(sums) == 8
+    assert checksum({"a": a, "b": a}, {}) == checksum({"b": a, "a": a}, {})
+
+
+def test_a_flipped_bit_says_so(tmp_path):
+    path = save_checkpoint(tmp_path / "c", ARRAYS, {})
+    data = path.read_bytes()
+    path.write_bytes(data[:-5] + bytes([data[-5] ^ 1]) + data[-4:])
+    message = "c is damaged: its content does not match its checksum$"
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(path)
+
+
 def test_a_missing_file_and_a_foreign_one_give_one_line(tmp_path):
     with pytest.raises(CheckpointError, match="no checkpoint at"):
         load_checkpoint(tmp_path / "absent")
     save_file({"a": np.zeros(2)}, tmp_path / "foreign")
+    with pytest.raises(CheckpointError, match=f"its metadata has no '{FORMAT}'"):
+        load_checkpoint(tmp_path / "foreign")
+    save_file({"a": np.zeros(2)}, tmp_path / "foreign", {FORMAT: "{}"})
     with pytest.raises(CheckpointError, match=f"its metadata has no '{FORMAT}'"):
         load_checkpoint(tmp_path / "foreign")
     save_file({"a": np.zeros(2)}, tmp_path / "foreign", {FORMAT: "{"})

@@ -3,16 +3,9 @@ import tomllib
 
 import pytest
 
-from minigan.train.config import (
-    CONFIGS,
-    GANConfig,
-    VAEConfig,
-    build_config,
-    describe_range,
-    flag,
-    options_by_recipe,
-)
+from minigan.train.config import CONFIGS, GANConfig, VAEConfig
 from minigan.train.errors import ConfigError
+from minigan.train.options import describe_range, flag
 
 
 @pytest.mark.parametrize(
@@ -22,11 +15,8 @@ from minigan.train.errors import ConfigError
         VAEConfig(steps=3, likelihood="binomial"),
     ],
 )
-def test_toml_goes_there_and_back(config, tmp_path):
+def test_toml_goes_there_and_back(config):
     assert type(config)(**tomllib.loads(config.to_toml())) == config
-    file = tmp_path / "config.toml"
-    file.write_text(config.to_toml())
-    assert build_config({}, file=file) == config
 
 
 def test_changed_names_what_is_not_at_its_default():
@@ -82,89 +72,68 @@ def test_replace_checks_again():
         GANConfig().replace(steps=0)
 
 
-def test_a_file_comes_between_the_defaults_and_the_command_line(tmp_path):
-    file = tmp_path / "mine.toml"
-    file.write_text("steps = 7\nwidth = 3\n")
-    config = build_config({"width": 4, "latent": None}, file=file)
-    assert (config.steps, config.width, config.latent) == (7, 4, GANConfig().latent)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"stepz = 7", "no option 'stepz'; known: recipe, data, steps"),
-        (b"steps = ", "is not valid TOML"),
-        (b"\xff\xfe", "cannot read config .*: not a text file"),
-        (b"recipe = 'faces'", "bad.toml: no recipe is called 'faces': use one of digits, vae"),
-        (b"recipe = ['digits']", "bad.toml: no recipe is called"),
-        (b"recipe = 'vae-digits'\ngamma = 1", "no option 'gamma'; known: recipe, data"),
-        (b"steps = 'many'", "config .*bad.toml: --steps is 'many': must be of type int"),
-        (b"steps = " + b"9" * 5000, "config .*bad.toml is not valid TOML"),
-        (b"steps = 0x" + b"f" * 5000, "config .*bad.toml: --steps is a huge number"),
-        (b"steps = " + b"[" * 50_000, "config .*bad.toml is not valid TOML"),
-    ],
-)
-def test_a_bad_file_gives_one_line(tmp_path, content, message):
-    file = tmp_path / "bad.toml"
-    file.write_bytes(content)
-    with pytest.raises(ConfigError, match=message):
-        build_config({}, file=file)
-
-
-def test_a_missing_file_gives_one_line(tmp_path):
-    with pytest.raises(ConfigError, match="cannot read config .*: No such file"):
-        build_config({}, file=tmp_path / "absent.toml")
-
-
 def test_flags_are_spelt_with_dashes():
     assert flag("batch_size") == "--batch-size"
     assert list(GANConfig.options()) == [f.name for f in dataclasses.fields(GANConfig)]
 
 
-def test_a_recipe_has_its_own_defaults_and_options():
-    gan, vae = build_config({}), build_config({"steps": 7}, recipe="vae-digits")
-    assert (type(gan), type(vae), vae.steps) == (GANConfig, VAEConfig, 7)
-    assert (gan.beta1, vae.beta1) == (0.0, 0.9)
-    assert vae.changed() == {"steps": 7}
-    assert options_by_recipe()["likelihood"].keys() == {"vae-digits"}
-    assert options_by_recipe()["steps"].keys() == CONFIGS.keys()
-
-
-def test_an_option_of_another_recipe_is_refused():
-    with pytest.raises(ConfigError, match="--gamma is no option of vae-digits: leave it out"):
-        build_config({"gamma": 1.0}, recipe="vae-digits")
-    with pytest.raises(ConfigError, match="--likelihood is no option of digits"):
-        build_config({"likelihood": "gaussian"})
-
-
-def test_a_file_and_the_command_line_must_name_one_recipe(tmp_path):
-    file = tmp_path / "mine.toml"
-    file.write_text('recipe = "vae-digits"')
-    assert type(build_config({}, recipe="vae-digits", file=file)) is VAEConfig
-    with pytest.raises(ConfigError, match="is one of vae-digits, not of digits"):
-        build_config({}, recipe="digits", file=file)
-
-
-def test_the_networks_of_a_config_without_a_recipe_are_the_gans(tmp_path):
-    file = tmp_path / "old.toml"
-    file.write_text("steps = 7")
-    assert build_config({}, file=file) == GANConfig(steps=7)
-
-
-def test_a_range_of_open_and_closed_ends_loses_none():
-    limits = {"low": 0, "high": 9, "above": -1, "below": 10, "choices": ()}
-    field = dataclasses.field(default=1, metadata=limits)
-    assert describe_range(field) == "at least 0 and above -1 and at most 9 and below 10"
-
-
-def test_what_decides_a_run_is_all_but_where_and_what_is_written():
+def test_what_decides_a_step_is_all_but_how_far_where_and_what_is_written():
     decisive = GANConfig(seed=7).decisive()
     assert decisive["seed"] == 7
     assert set(GANConfig.options()) - set(decisive) == {
+        "steps",
         "device",
         "threads",
         "log_every",
         "preview_every",
         "save_every",
+        "keep_last",
+        "eval_every",
         "eval_samples",
+        "tensorboard",
     }
+
+
+def test_every_recipe_says_what_it_is():
+    for cls in CONFIGS.values():
+        assert cls.about
+        assert cls.takes
+        assert "\n" not in cls.about + cls.takes
+
+
+@pytest.mark.parametrize("cls", CONFIGS.values())
+def test_the_schedule_of_a_recipe_is_as_long_as_its_run(cls):
+    """So that --steps alone never shortens it, and 10 steps and 10 more are 20."""
+    default = cls()
+    assert default.schedule_steps == default.steps
+    assert cls(steps=7).schedule_steps == default.steps
+    assert cls(steps=7).decisive() == default.decisive()
+    longer = cls(steps=default.steps + 7)
+    assert longer.schedule_steps == longer.steps
+
+
+def test_changes_are_those_that_a_step_depends_on():
+    was = GANConfig(lr=0.5, width=3).decisive()
+    now = GANConfig(lr=0.25, width=3, gamma=2.0, save_every=7, steps=5)
+    assert now.changes(was) == {"lr": (0.5, 0.25), "gamma": (0.5, 2.0)}
+    message = (
+        "^a run was trained with other options: lr was 0.5 and is 0.25, gamma was 0.5 and is 2.0"
+    )
+    with pytest.raises(ConfigError, match=message) as caught:
+        now.refuse_changes(was, source="a run")
+    assert str(caught.value).endswith("put that back, or go on all the same with --force")
+    now.refuse_changes(now.decisive(), source="a run")
+
+
+def test_an_option_that_was_not_there_is_a_change():
+    was = GANConfig().decisive()
+    del was["gamma"]
+    assert GANConfig().changes(was) == {"gamma": (None, 0.5)}
+
+
+def test_a_schedule_stretched_by_more_steps_is_no_change_but_another_schedule_is():
+    was = GANConfig(steps=10, schedule_steps=10).decisive()
+    assert GANConfig(steps=20, schedule_steps=10).changes(was) == {}
+    assert GANConfig(steps=20, schedule_steps=30).changes(was) == {"schedule_steps": (10, 30)}
+    shorter = GANConfig(steps=5, schedule_steps=5)
+    assert shorter.changes(was) == {"schedule_steps": (10, 5)}

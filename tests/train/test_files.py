@@ -1,5 +1,6 @@
 import errno
 import os
+import stat
 
 import pytest
 
@@ -73,3 +74,50 @@ def test_an_interruption_after_the_move_is_not_masked(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         files.write_atomic(tmp_path / "a", b"new")
     assert (tmp_path / "a").read_bytes() == b"new"
+
+
+def test_what_is_written_is_on_the_disk_before_it_has_its_name_and_then_the_name_too(
+    tmp_path, monkeypatch
+):
+    done = []
+    fsync, replace = os.fsync, os.replace
+
+    def note_fsync(descriptor):
+        done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(os, "replace", lambda *names: (done.append("name"), replace(*names)))
+    files.write_atomic(tmp_path / "a", b"x")
+    assert done == ["file", "name", "folder"]
+
+
+@pytest.mark.parametrize(("code", "passes"), [(errno.EINVAL, True), (errno.EIO, False)])
+def test_a_file_system_that_cannot_sync_folders_will_do(tmp_path, monkeypatch, code, passes):
+    def refused(descriptor):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refused)
+    if passes:
+        files.to_disk(tmp_path)
+    else:
+        with pytest.raises(OSError, match="error") as caught:
+            files.to_disk(tmp_path)
+        assert caught.value.filename == str(tmp_path)
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path, monkeypatch):
+    def killed(*names):
+        raise SystemExit
+
+    for name in (".hidden", "a.part", "b"):
+        (tmp_path / name).touch()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", killed)
+        patched.setattr(os, "unlink", killed)  # as if there had been no time for it
+        with pytest.raises(SystemExit):
+            files.write_atomic(tmp_path / "a", b"x")
+    assert len(list(tmp_path.iterdir())) == 4
+    assert files.remove_parts(tmp_path) == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".hidden", "a.part", "b"]
+    assert files.remove_parts(tmp_path / "absent") == 0

@@ -10,13 +10,13 @@ import minigan as mg
 from minigan.testing.cupy_double import cupy_double
 from minigan.train import loop, quality
 from minigan.train.checkpoint import load_checkpoint, save_checkpoint
-from minigan.train.errors import CheckpointError, Diverged
+from minigan.train.checkpoints import Checkpoints
+from minigan.train.errors import CheckpointError, ConfigError, Diverged
 from minigan.train.gan import GANTrainer
-from minigan.train.records import read_records
+from minigan.train.recipes import training_images
+from minigan.train.records import TIMES, read_records
 from minigan.train.run_folder import RunFolder
 from minigan.train.sample import images_of, latents
-
-TIMES = ("seconds", "images_per_second")
 
 
 def train(root, config, hook=None, folder=None):
@@ -48,6 +48,11 @@ def untimed(folder):
     ]
 
 
+def last(folder):
+    """The bytes of a run's newest checkpoint."""
+    return folder.checkpoints.path(folder.checkpoints.steps()[-1]).read_bytes()
+
+
 def files(folder):
     return sorted(str(p.relative_to(folder.path)) for p in folder.path.rglob("*") if p.is_file())
 
@@ -56,7 +61,8 @@ def test_a_run_leaves_its_files(tmp_path, config):
     folder, finished = train(tmp_path, config)
     assert finished
     assert files(folder) == [
-        "checkpoint.safetensors",
+        "checkpoints/step-000002.safetensors",
+        "checkpoints/step-000004.safetensors",
         "command.txt",
         "config.toml",
         "losses.png",
@@ -71,7 +77,7 @@ def test_a_run_leaves_its_files(tmp_path, config):
     assert [r["step"] for r in records] == [1, 2, 3, 4]
     assert set(records[0]) == {"kind", "step", "loss_d", "r1", "loss_g", *TIMES}
     notes = {"step": 4, "version": mg.__version__, "config": config.decisive()}
-    assert load_checkpoint(folder.checkpoint_file)[1] == notes
+    assert folder.checkpoints.newest().notes == notes
     last = (folder.samples / "step-000004.png").read_bytes()
     assert (folder.samples / "latest.png").read_bytes() == last
     assert (folder.samples / "step-000000.png").read_bytes() != last
@@ -81,14 +87,14 @@ def test_the_same_seed_gives_the_same_run(tmp_path, config):
     a, _ = train(tmp_path, config)
     b, _ = train(tmp_path, config)
     assert untimed(a) == untimed(b)
-    for name in ("checkpoint.safetensors", "samples/latest.png", "losses.png"):
+    for name in ("checkpoints/step-000004.safetensors", "samples/latest.png", "losses.png"):
         assert (a.path / name).read_bytes() == (b.path / name).read_bytes(), name
 
 
 def test_what_is_written_does_not_feed_back(tmp_path, config):
     a, _ = train(tmp_path, config)
     b, _ = train(tmp_path, config.replace(log_every=3, preview_every=100, save_every=1))
-    assert a.checkpoint_file.read_bytes() == b.checkpoint_file.read_bytes()
+    assert last(a) == last(b)
     assert [r["step"] for r in read_records(b.metrics_file)] == [3, 4]
 
 
@@ -96,12 +102,12 @@ def test_ctrl_c_saves_and_the_run_goes_on_as_if_nothing_had_been(tmp_path, confi
     whole, _ = train(tmp_path, config)
     folder, finished = train(tmp_path, config, stop_at(3))
     assert not finished
-    assert load_checkpoint(folder.checkpoint_file)[1]["step"] == 3
+    assert loop.saved_step(folder) == 3
     assert (folder.samples / "step-000003.png").exists()
     folder, finished = train(tmp_path, config, folder=folder)
     assert finished
     assert untimed(folder) == untimed(whole)
-    assert folder.checkpoint_file.read_bytes() == whole.checkpoint_file.read_bytes()
+    assert last(folder) == last(whole)
 
 
 def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(tmp_path, config):
@@ -112,11 +118,11 @@ def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(tmp_path, config
     folder, trainer = new(tmp_path, config)
     with pytest.raises(MemoryError):
         loop.run(trainer, folder, Console(file=io.StringIO()), hook=die)
-    assert load_checkpoint(folder.checkpoint_file)[1]["step"] == 2
+    assert loop.saved_step(folder) == 2
     train(tmp_path, config, folder=folder)
     assert [r["step"] for r in read_records(folder.metrics_file)] == [1, 2, 3, 4]
     whole, _ = train(tmp_path, config)
-    assert folder.checkpoint_file.read_bytes() == whole.checkpoint_file.read_bytes()
+    assert last(folder) == last(whole)
 
 
 def test_divergence_keeps_the_last_good_checkpoint(tmp_path, config):
@@ -128,9 +134,9 @@ def test_divergence_keeps_the_last_good_checkpoint(tmp_path, config):
     folder, trainer = new(tmp_path, config)
     with pytest.raises(Diverged, match="loss_d is nan at step 4"):
         loop.run(trainer, folder, Console(file=io.StringIO()), hook=spoil)
-    arrays, notes = load_checkpoint(folder.checkpoint_file)
-    assert notes["step"] == 2
-    assert all(np.isfinite(a).all() for a in arrays.values())
+    found = folder.checkpoints.newest()
+    assert found.step == 2
+    assert all(np.isfinite(a).all() for a in found.arrays.values())
     assert [r["step"] for r in read_records(folder.metrics_file)] == [1, 2, 3]
 
 
@@ -142,7 +148,7 @@ def test_a_broken_weight_does_not_overwrite_the_checkpoint(tmp_path, config):
     folder, trainer = new(tmp_path, config.replace(save_every=3))
     with pytest.raises(Diverged, match="ema/to_image.0.bias is not finite at step 4"):
         loop.run(trainer, folder, Console(file=io.StringIO()), hook=spoil)
-    assert load_checkpoint(folder.checkpoint_file)[1]["step"] == 3
+    assert loop.saved_step(folder) == 3
 
 
 def test_previews_show_what_the_seeds_name(tmp_path, config):
@@ -163,7 +169,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path, config):
     with pytest.raises(CheckpointError, match="does not fit its config.toml"):
         loop.load_generator(folder)
     with pytest.raises(CheckpointError, match="does not fit its config.toml"):
-        loop.resume(folder, folder.config())
+        loop.resume(folder, folder.config(), force=True)
 
 
 def test_the_figures_are_written(tmp_path, config, monkeypatch):
@@ -193,25 +199,27 @@ def test_a_run_on_a_gpu_leaves_what_any_machine_can_read(tmp_path, config):
 def test_ctrl_c_in_the_last_step_is_not_lost(tmp_path, config):
     folder, undisturbed = train(tmp_path, config, stop_at(4))
     assert not undisturbed
-    assert load_checkpoint(folder.checkpoint_file)[1]["step"] == 4
+    assert loop.saved_step(folder) == 4
 
 
 def test_the_real_images_are_those_of_the_data(tmp_path, config):
     folder, _ = new(tmp_path, config)
-    expected = loop.pictures.grid_png(loop.training_images(config)[:64])
+    expected = loop.pictures.grid_png(training_images(config)[:64])
     assert (folder.samples / "reals.png").read_bytes() == expected
 
 
 def test_nothing_is_written_twice_for_one_step(tmp_path, config, monkeypatch):
-    saved, drawn = [], []
-    save, write = loop.checkpoint.save_checkpoint, RunFolder.write_samples
+    written = []
+    save, draw = Checkpoints.save, RunFolder.write_samples
     monkeypatch.setattr(
-        loop.checkpoint, "save_checkpoint", lambda *a: (saved.append(a[2]["step"]), save(*a))
+        Checkpoints, "save", lambda *a: (written.append(("saved", a[2]["step"])), save(*a))
     )
-    monkeypatch.setattr(RunFolder, "write_samples", lambda *a: (drawn.append(a[1]), write(*a)))
+    monkeypatch.setattr(
+        RunFolder, "write_samples", lambda *a: (written.append(("drawn", a[1])), draw(*a))
+    )
     train(tmp_path, config)
-    assert saved == [2, 4]
-    assert drawn == [0, 2, 4]
+    # on the way the checkpoint comes last, at the end first
+    assert written == [("drawn", 0), ("drawn", 2), ("saved", 2), ("saved", 4), ("drawn", 4)]
 
 
 def test_the_losses_are_drawn_ten_times_whatever_the_number_of_checkpoints(
@@ -246,16 +254,20 @@ def test_figures_of_a_generator_that_moves_on_are_removed(tmp_path, config):
 
 def test_a_changed_config_is_noticed(tmp_path, config):
     folder, _ = train(tmp_path, config, stop_at(2))
-    folder.config_file.write_text(config.replace(lr=0.5).to_toml())
-    message = f"{folder.checkpoint_file} does not fit its config.toml: --lr was 0.002 and is 0.5"
-    with pytest.raises(CheckpointError, match=message):
+    folder.config_file.write_text(config.replace(lr=0.5, gamma=1.0).to_toml())
+    message = (
+        f"^{folder.checkpoints.path(2)} was trained with other options: "
+        "lr was 0.002 and is 0.5, gamma was 0.5 and is 1.0; put that back"
+    )
+    with pytest.raises(ConfigError, match=message):
         loop.resume(folder, folder.config())
 
 
-@pytest.mark.parametrize("notes", [{}, {"step": None}, {"step": "abc"}, {"step": -5}, {"step": 9}])
+@pytest.mark.parametrize("notes", [{}, {"step": None}, {"step": "abc"}, {"step": 9}])
 def test_a_generator_of_no_step_is_refused(tmp_path, config, notes):
     folder, _ = train(tmp_path, config)
-    arrays, _ = load_checkpoint(folder.checkpoint_file)
-    save_checkpoint(folder.checkpoint_file, arrays, notes)
-    with pytest.raises(CheckpointError, match="does not fit its config.toml: its step is"):
+    for step in folder.checkpoints.steps():
+        path = folder.checkpoints.path(step)
+        save_checkpoint(path, load_checkpoint(path)[0], notes)
+    with pytest.raises(CheckpointError, match="step-000004.safetensors is of step .*: rename it"):
         loop.load_generator(folder)

@@ -56,14 +56,30 @@ def test_adam_has_the_configs_numbers(config):
 
 
 def test_the_learning_rate_falls_to_zero():
-    config = GANConfig(steps=10, lr=1.0, lr_decay_from=0.5)
+    config = GANConfig(steps=10, schedule_steps=10, lr=1.0, lr_decay_from=0.5)
     rates = [learning_rate(config, step) for step in range(11)]
     assert rates == pytest.approx([1, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2, 0])
 
 
 def test_the_learning_rate_stays_if_asked_to():
-    config = GANConfig(steps=10, lr=0.5, lr_decay_from=1.0)
+    config = GANConfig(steps=10, schedule_steps=10, lr=0.5, lr_decay_from=1.0)
     assert {learning_rate(config, step) for step in range(11)} == {0.5}
+
+
+def test_the_learning_rate_does_not_depend_on_how_far_the_run_goes():
+    short, long = GANConfig(steps=10, schedule_steps=50), GANConfig(steps=40, schedule_steps=50)
+    rates = [[learning_rate(config, step) for step in range(10)] for config in (short, long)]
+    assert rates[0] == rates[1]
+
+
+def test_layers_draw_from_a_stream_for_each_position():
+    def drawn(*where):
+        with drawing_from(*where):
+            return mg.default_generator().normal(3).tolist()
+
+    assert drawn(0, "a", 1) == drawn(0, "a", 1)
+    places = [drawn(0, "a", 1), drawn(0, "a", 2), drawn(0, "b", 1), drawn(1, "a", 1), drawn(0, "a")]
+    assert all(x != y for i, x in enumerate(places) for y in places[:i])
 
 
 def test_averaging_starts_short_and_grows_to_the_configs():

@@ -4,7 +4,7 @@ import pytest
 
 from minigan.train import records
 from minigan.train.errors import RunError
-from minigan.train.records import append_record, drop_after, read_records
+from minigan.train.records import append_record, drop_after, figure, read_records
 
 STEPS = [{"kind": "step", "step": n, "loss_d": n / 10} for n in (10, 20, 30)]
 QUALITY = {"kind": "quality", "step": 30, "accuracy": 0.98}
@@ -85,6 +85,23 @@ def test_the_figures_stay_with_their_step(file):
     assert file.read_bytes() == before
     drop_after(file, 29)
     assert read_records(file) == STEPS[:2]
+
+
+def test_losses_off_the_beat_were_those_of_a_shorter_run(file):
+    drop_after(file, 30, every=20)
+    assert read_records(file) == [*STEPS[:2], QUALITY]
+    drop_after(file, 20, every=20)
+    assert read_records(file) == STEPS[:2]
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [(("a", "b"), 1.5), (("n",), 3.0), (("a",), None), (("x", "y"), None), (("none",), None)],
+)
+def test_a_figure_is_a_number_at_its_place(place, value):
+    record = {"kind": "quality", "a": {"b": 1.5}, "n": 3, "none": None, "yes": True}
+    assert figure(record, place) == value
+    assert figure(record, ("yes",)) is None
 
 
 def test_a_full_disk_names_the_file(file, monkeypatch):

@@ -75,6 +75,52 @@ def test_one_process_at_a_time_is_in_a_run(tmp_path):
     assert not [p for p in folder.path.iterdir() if p.name.startswith(".")]
 
 
+def test_who_looks_sees_that_a_run_is_in_use_and_does_not_keep_it(tmp_path):
+    folder = RunFolder.create(tmp_path, GANConfig())
+    assert not folder.in_use()
+    with folder.locked():
+        assert folder.in_use()
+    with folder.locked():
+        pass
+
+
+def test_who_wants_in_waits_for_who_only_looks(tmp_path, monkeypatch):
+    folder, tries = RunFolder.create(tmp_path, GANConfig()), []
+    flock = run_folder.fcntl.flock
+
+    def busy_at_first(descriptor, kind):
+        tries.append(kind)
+        if len(tries) == 1:
+            raise BlockingIOError
+        flock(descriptor, kind)
+
+    monkeypatch.setattr(run_folder.fcntl, "flock", busy_at_first)
+    with folder.locked():
+        assert len(tries) == 2
+
+
+def test_a_run_is_tidied(tmp_path):
+    folder = RunFolder.create(tmp_path, GANConfig())
+    places = (folder.path, folder.samples, folder.checkpoints.folder)
+    for place in places:
+        (place / ".a.xyz.part").touch()
+    folder.tidy()
+    assert not [p for place in places for p in place.glob(".*")]
+
+
+def test_a_folder_is_a_run_once_its_config_is_there(tmp_path, monkeypatch):
+    def killed(*_):
+        raise SystemExit
+
+    monkeypatch.setattr(RunFolder, "write_config", killed)
+    with pytest.raises(SystemExit):
+        RunFolder.create(tmp_path, GANConfig(), ["minigan"])
+    (begun,) = tmp_path.iterdir()
+    assert {p.name for p in begun.iterdir()} == {"samples", "checkpoints", "command.txt"}
+    with pytest.raises(RunError, match="is not a run"):
+        RunFolder.open(begun)
+
+
 def test_a_file_system_without_locks_will_do(tmp_path, monkeypatch):
     def unknown(*_):
         raise OSError(errno.ENOLCK, "No locks available")

@@ -6,7 +6,7 @@ from minigan.data import stream
 from minigan.losses import LOSSES
 from minigan.penalties import r1
 from minigan.testing.cupy_double import cupy_double
-from minigan.train.errors import CheckpointError, Diverged
+from minigan.train.errors import CheckpointError, ConfigError, Diverged
 from minigan.train.gan import GANTrainer
 from minigan.train.recipes import learning_rate
 from minigan.train.sample import images_of
@@ -186,7 +186,7 @@ def test_on_a_gpu_only_the_losses_are_waited_for(config):
 def test_a_state_of_another_network_is_refused(config):
     arrays, notes = GANTrainer(config).state()
     with pytest.raises(CheckpointError, match="does not fit its config.toml"):
-        GANTrainer(config.replace(width=3)).load_state(arrays, notes)
+        GANTrainer(config.replace(width=3)).load_state(arrays, notes, force=True)
     with pytest.raises(CheckpointError, match="does not fit its config.toml"):
         GANTrainer(config).load_state(arrays, {})
 
@@ -200,9 +200,26 @@ def test_a_loss_that_is_not_finite_is_named(config, player, loss, monkeypatch):
     name = {"d": "discriminator", "g": "generator"}[player]
     true_loss = getattr(trainer.loss, name)
     monkeypatch.setattr(trainer.loss, name, lambda *logits: true_loss(*logits) * np.nan)
-    with pytest.raises(Diverged, match=rf"{loss} is nan at step 2: try a lower --lr, a higher"):
+    message = rf"{loss} is nan at step 2: try .*; multiply, called at .*, made 1 nan"
+    with pytest.raises(Diverged, match=message):
         trainer.step()
     assert all(map(np.array_equal, (p.numpy() for p in mover.parameters()), before))
+
+
+def test_the_first_op_with_a_broken_weight_is_named(config):
+    trainer = GANTrainer(config)
+    weight = trainer.d.reduce[0][0].weight
+    weight.assign_(np.full(weight.shape, np.inf, np.float32))
+    with pytest.raises(Diverged, match="; conv2d, called at .*'weight' of conv2d had an inf"):
+        trainer.step()
+
+
+def test_a_loss_that_no_op_has_spoilt_is_named_alone(config, monkeypatch):
+    trainer = GANTrainer(config)
+    check = trainer._check
+    monkeypatch.setattr(trainer, "_check", lambda losses: check(dict.fromkeys(losses, np.inf)))
+    with pytest.raises(Diverged, match=r"^loss_d is inf at step 1: try .* --spectral-norm$"):
+        trainer.step()
 
 
 def test_a_weight_that_is_not_finite_is_not_saved(config):
@@ -228,7 +245,7 @@ def test_the_penalty_is_added_to_the_loss_of_d(config):
 
 
 def test_every_step_has_the_rate_of_its_schedule(config):
-    trainer = GANTrainer(config.replace(lr=0.01, lr_decay_from=0.25))
+    trainer = GANTrainer(config.replace(lr=0.01, lr_decay_from=0.25, schedule_steps=4))
     rates = []
     for _ in range(4):
         trainer.step()
@@ -238,22 +255,24 @@ def test_every_step_has_the_rate_of_its_schedule(config):
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("lr", 0.5), ("seed", 1), ("batch_size", 5), ("steps", 3), ("gamma", 0.0)]
+    ("option", "value"), [("lr", 0.5), ("seed", 1), ("batch_size", 5), ("gamma", 0.0)]
 )
-def test_a_state_of_other_options_is_refused(config, option, value):
+def test_a_state_of_other_options_is_refused_unless_forced(config, option, value):
     arrays, notes = GANTrainer(config).state()
     changed = GANTrainer(config.replace(**{option: value}))
-    message = rf"--{option.replace('_', '-')} was .* and is {value}: put it back"
-    with pytest.raises(CheckpointError, match=message):
-        changed.load_state(arrays, notes)
+    with pytest.raises(ConfigError, match=rf"^runs/a was .*: {option} was .* and is {value}; put"):
+        changed.load_state(arrays, notes, source="runs/a")
+    changed.load_state(arrays, notes, force=True)
+    assert changed.step() != {}
 
 
 def test_what_is_written_where_may_change(config):
     state = GANTrainer(config).state()
-    GANTrainer(config.replace(save_every=9, threads=2, eval_samples=100)).load_state(*state)
+    changes = {"steps": 9, "save_every": 9, "threads": 2, "eval_samples": 100, "keep_last": 1}
+    GANTrainer(config.replace(**changes)).load_state(*state)
 
 
-@pytest.mark.parametrize("changes", [{"step": -5}, {"step": 5}, {"config": [1]}, {"config": {}}])
+@pytest.mark.parametrize("changes", [{"step": -5}, {"step": 5}, {"config": [1]}, {"config": None}])
 def test_notes_that_do_not_fit_name_their_file(config, changes):
     arrays, notes = GANTrainer(config).state()
     with pytest.raises(CheckpointError, match=r"^runs/a does not fit its config.toml"):

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from minigan.train.checkpoint import load_checkpoint
 from minigan.train.config import Config
 from minigan.train.errors import CheckpointError
 from minigan.train.report.album import Album, read_album
@@ -72,7 +71,7 @@ def gather(folder: RunFolder) -> Gathered:
 def _checkpoint(folder: RunFolder) -> tuple[int, str, str]:
     """Return the step of a run's checkpoint, who wrote it, and what is wrong with it."""
     try:
-        notes = load_checkpoint(folder.checkpoint_file)[1]
+        notes = folder.checkpoints.newest().notes
     except CheckpointError as error:
         return 0, "", f"{shortened(str(error), 300)}."
     step = notes.get("step")

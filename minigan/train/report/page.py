@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigan import __version__
-from minigan.train.config import flag
+from minigan.train.options import flag
 from minigan.train.report.charts import Chart, chart_html, charts_json, number_text, step_text
 from minigan.train.report.curves import charts_of, note_of_curves
 from minigan.train.report.figures import first_figure, quality_html
@@ -101,7 +101,7 @@ def _fact(name: str, value: str, more: str) -> str:
 def _unfinished(run: Gathered) -> str:
     if run.finished:
         return ""
-    command = text_html(f"minigan train --resume {_quoted(run)}")
+    command = text_html(f"minigan resume {_quoted(run)}")
     return f"<p>It is still training, or was stopped; <code>{command}</code> goes on with it.</p>\n"
 
 

@@ -92,7 +92,7 @@ def hostile(tmp_path):
     (folder.samples / "step-999999999999999.png").write_bytes(png())
     (folder.samples / '"><script>alert(1)<-000002.png').write_bytes(png())
     (folder.samples / "reals.png").mkdir()
-    folder.checkpoint_file.write_text(SCRIPT)
+    folder.checkpoints.path(7).write_text(SCRIPT)
     return folder
 
 

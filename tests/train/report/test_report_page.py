@@ -47,7 +47,7 @@ def test_an_unfinished_run_says_how_to_go_on(page_of, folder):
     folder.config_file.write_text(GANConfig(steps=1000).to_toml())
     page = page_of(folder)
     assert '<span class="state unfinished">unfinished</span>' in page
-    assert f"minigan train --resume {folder.path}" in page
+    assert f"minigan resume {folder.path}" in page
 
 
 def test_pictures_are_inside_byte_for_byte_and_the_last_is_seen(page_of, folder, tags_of):
@@ -106,7 +106,7 @@ def test_what_is_missing_is_said(page_of, tmp_path):
         f"No figures yet: <code>minigan evaluate {tmp_path}/runs/00000-digits</code>",
         "Every option has its default.",
         "command.txt is missing or empty.",
-        "no checkpoint at",
+        "no checkpoint in",
     ):
         assert said in page
 
