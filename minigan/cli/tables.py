@@ -15,6 +15,7 @@ from minigan.train.config import Config
 from minigan.train.options import describe_range
 from minigan.train.progress import losses_text
 from minigan.train.quality import COVERED, NEAREST, Figures, Report
+from minigan.train.translation import TranslationFigures, TranslationReport
 
 if TYPE_CHECKING:  # it imports what draws, and most commands draw nothing
     from minigan.train.overview import Summary
@@ -34,6 +35,18 @@ _ROWS: tuple[tuple[str, Callable[[Figures], str]], ...] = (
     (f"classes covered (>= {COVERED:.0%})", lambda f: str(f.covered)),
     ("smallest share", lambda f: f"{f.smallest_share:.1%}"),
 )
+
+
+_TRANSLATION_ROWS: tuple[tuple[str, Callable[[TranslationFigures], str]], ...] = (
+    ("error, A to B", lambda f: _known(f.error, ".4f")),
+    ("error, B to A", lambda f: _known(f.error_back, ".4f")),
+    ("cycle error, A", lambda f: _known(f.cycle, ".4f")),
+    ("labels kept, A to B", lambda f: _known(f.labels_kept, ".1%")),
+)
+
+
+def _known(value: float | None, form: str) -> str:
+    return "unknown" if value is None else format(value, form)
 
 
 def print_config(console: Console, config: Config) -> None:
@@ -92,8 +105,14 @@ def _table(console: Console, *columns: str) -> Table:
     return table
 
 
-def print_report(console: Console, report: Report) -> None:
-    """Print the figures of a generator between the floor and the untrained generator."""
+def print_report(console: Console, report: Report | TranslationReport) -> None:
+    """Print the figures of a generator between the floor and the untrained generator.
+
+    Those of a translation stand beside maps that have learned nothing.
+    """
+    if isinstance(report, TranslationReport):
+        _print_translation(console, report)
+        return
     console.width = max(console.width, _WIDTH)
     table = Table(box=SIMPLE_HEAD, title="Quality, against held-out real images")
     table.add_column()
@@ -112,3 +131,18 @@ def print_report(console: Console, report: Report) -> None:
         "floor is best",
         highlight=False,
     )
+
+
+def _print_translation(console: Console, report: TranslationReport) -> None:
+    """Print the figures of a translation, a column for each map."""
+    console.width = max(console.width, _WIDTH)
+    table = Table(box=SIMPLE_HEAD, title="Translation of held-out images")
+    table.add_column()
+    for name in report.columns:
+        table.add_column(name, justify="right")
+    for name, show in _TRANSLATION_ROWS:
+        table.add_row(name, *(show(figures) for figures in report.columns.values()))
+    console.print(table)
+    console.out("errors are means of |difference| per pixel; 2 is black against white")
+    if report.accuracy is not None:
+        console.out(f"labels by a classifier with {report.accuracy:.1%} accuracy on real ones of B")

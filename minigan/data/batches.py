@@ -32,9 +32,9 @@ def stream(seed: int, purpose: str, index: int = 0) -> Generator:
 class Batches:
     """The batches of a dataset, reshuffled at every epoch: `batches.at(step)` -> images.
 
-    `images`: (N, ...); `batch_size`: B >= 1, may exceed N. The epochs are laid end to end and cut
-    into batches, so no image is left out: a batch may hold the end of one epoch and the beginning
-    of the next.
+    `images`: (N, ...); `batch_size`: B >= 1, may exceed N; another `purpose` is another order. The
+    epochs are laid end to end and cut into batches, so no image is left out: a batch may hold the
+    end of one epoch and the beginning of the next.
 
     >>> batches = Batches(np.arange(5), batch_size=3, seed=0)
     >>> first_ten = np.concatenate([batches.at(step) for step in range(4)])[:10]
@@ -42,12 +42,15 @@ class Batches:
     ([0, 1, 2, 3, 4], [0, 1, 2, 3, 4])
     """
 
-    def __init__(self, images: np.ndarray, *, batch_size: int, seed: int) -> None:
+    def __init__(
+        self, images: np.ndarray, *, batch_size: int, seed: int, purpose: str = "order"
+    ) -> None:
         if not len(images):
             raise ValueError("no images: a batch needs at least one")
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}: give an integer >= 1")
-        self.images, self.batch_size, self.seed = images, batch_size, seed
+        self.images, self.batch_size = images, batch_size
+        self.seed, self.purpose = seed, purpose
 
     def at(self, step: int) -> np.ndarray:
         """Return batch number `step` >= 0: (B, ...)."""
@@ -62,4 +65,4 @@ class Batches:
         return np.concatenate(parts)
 
     def _order(self, epoch: int) -> np.ndarray:
-        return stream(self.seed, "order", epoch).permutation(len(self.images))
+        return stream(self.seed, self.purpose, epoch).permutation(len(self.images))

@@ -46,7 +46,6 @@ class Config:
     beta1: float = option(0.0, "Adam's beta1", low=0, below=1)
     beta2: float = option(0.99, "Adam's beta2", low=0, below=1)
     ema: float = option(0.995, "Decay per step of the averaged G that is sampled", low=0, below=1)
-    latent: int = option(32, "Size of the latent vector z", low=1, high=65536)
     width: int = option(24, "Channels at full size; doubled at each halving", low=1, high=4096)
     seed: int = option(0, "Seed of first weights, order of data and latents", low=0, high=2**63 - 1)
     log_every: int = option(
@@ -155,7 +154,14 @@ def _named(recipe: str) -> Any:
 
 
 @dataclass(frozen=True)
-class GANConfig(Config):
+class SampledConfig(Config):
+    """The options of recipes whose generator makes images of latents."""
+
+    latent: int = option(32, "Size of the latent vector z", low=1, high=65536)
+
+
+@dataclass(frozen=True)
+class GANConfig(SampledConfig):
     """The options of the recipe "digits": a GAN, by default with the non-saturating loss and R1.
 
     >>> GANConfig(steps=10).batch_size
@@ -182,7 +188,7 @@ class GANConfig(Config):
 
 
 @dataclass(frozen=True)
-class VAEConfig(Config):
+class VAEConfig(SampledConfig):
     """The options of the recipe "vae-digits": a VAE whose decoder is the generator of "digits"."""
 
     about: ClassVar[str] = "a VAE, its decoder the generator of digits, on 8x8 digits"
@@ -195,8 +201,52 @@ class VAEConfig(Config):
     kl_weight: float = option(1.0, "Weight of the KL divergence; 1 is the ELBO", low=0, high=10**6)
 
 
+@dataclass(frozen=True)
+class CycleGANConfig(Config):
+    """The options of the recipe "cyclegan": unpaired translation between two domains."""
+
+    about: ClassVar[str] = "two generators between digits and re-rendered others, unpaired"
+    takes: ClassVar[str] = "3 to 5 min"
+
+    recipe: str = _named("cyclegan")
+    data: str = option(
+        "rerendered-digits", "A pair of domains: its name, or a folder with trainA and trainB"
+    )
+    size: int = option(
+        64, "Side of the images of a folder, a multiple of 2^halvings", low=8, high=1024
+    )
+    steps: int = _like("steps", 1500)
+    batch_size: int = _like("batch_size", 16)
+    lr: float = _like("lr", 1e-3)
+    beta1: float = _like("beta1", 0.5)
+    beta2: float = _like("beta2", 0.999)
+    ema: float = _like("ema", 0.99)
+    width: int = _like("width", 16)
+    loss: str = option(
+        "least-squares",
+        "The adversarial loss; of those that need no pairs",
+        choices=tuple(name for name in LOSSES if name != "relativistic"),
+    )
+    adversarial: float = option(2.0, "Weight of the generators' adversarial loss", low=0, high=1e6)
+    cycle: float = option(10.0, "Weight of the way there and back", low=0, high=1e6)
+    identity: float = option(
+        0.0,
+        "Weight of leaving alone what is of the target domain",
+        low=0,
+        high=1e6,
+    )
+    pool: int = option(50, "Translated images kept for each discriminator", low=0, high=10**5)
+    blocks: int = option(2, "Residual blocks of a generator", low=0, high=64)
+    halvings: int = option(1, "How often a generator halves the image", low=0, high=6)
+    padding: str = option(
+        "zeros", "At the borders; zeros tell where those are", choices=("zeros", "reflect")
+    )
+    shortcut: bool = option(True, "Learn a map of the colours beside the network")
+    layers: int = option(2, "Strided layers of a discriminator", low=1, high=6)
+
+
 CONFIGS: dict[str, type[Config]] = {
-    cls.options()["recipe"].default: cls for cls in (GANConfig, VAEConfig)
+    cls.options()["recipe"].default: cls for cls in (GANConfig, VAEConfig, CycleGANConfig)
 }
 DEFAULT = "digits"  # the recipe of `minigan train` alone
 

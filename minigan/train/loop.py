@@ -17,7 +17,8 @@ from rich.console import Console
 from minigan.nn import Module
 from minigan.train import checkpoint, pictures
 from minigan.train.checkpoints import Found
-from minigan.train.config import Config, GANConfig, VAEConfig
+from minigan.train.config import Config, CycleGANConfig, GANConfig, VAEConfig
+from minigan.train.cyclegan import CycleGANTrainer
 from minigan.train.errors import CheckpointError, ConfigError
 from minigan.train.events import Note, event_files
 from minigan.train.files import to_disk, write_atomic, write_text
@@ -39,6 +40,7 @@ _LOSSES_DRAWN = 10  # times a run
 TRAINERS: dict[type[Config], type[Trainer]] = {
     GANConfig: GANTrainer,
     VAEConfig: VAETrainer,
+    CycleGANConfig: CycleGANTrainer,
 }
 
 

@@ -12,11 +12,17 @@ from contextlib import contextmanager
 import numpy as np
 
 from minigan.backend import default_generator
-from minigan.data import load_digits, stream
-from minigan.models import ConvVAE, DCGANDiscriminator, DCGANGenerator
+from minigan.data import Domains, load_digits, open_pair, stream
+from minigan.models import (
+    ConvVAE,
+    DCGANDiscriminator,
+    DCGANGenerator,
+    PatchDiscriminator,
+    ResNetGenerator,
+)
 from minigan.nn import Module
 from minigan.optim import Adam
-from minigan.train.config import Config, GANConfig, VAEConfig
+from minigan.train.config import Config, CycleGANConfig, GANConfig, VAEConfig
 
 
 def build_gan(config: GANConfig) -> tuple[DCGANGenerator, DCGANDiscriminator]:
@@ -34,8 +40,38 @@ def build_vae(config: VAEConfig) -> ConvVAE:
     return vae.to(config.device)
 
 
+class Translators(Module):
+    """Both ways of a translation: `ab` from domain A to B, `ba` back."""
+
+    def __init__(self, ab: Module, ba: Module) -> None:
+        self.ab, self.ba = ab, ba
+
+
+def build_cyclegan(config: CycleGANConfig, channels: int) -> tuple[Module, ...]:
+    """Return (both generators, D of domain A, D of domain B) for images of so many channels."""
+    options = {name: getattr(config, name) for name in ("blocks", "width", "halvings", "padding")}
+
+    def generator() -> ResNetGenerator:
+        return ResNetGenerator(channels, channels, shortcut=config.shortcut, **options)
+
+    def judge() -> PatchDiscriminator:
+        # No norm: a map of 4 x 4 scores has too few values to be normalised by its own statistics.
+        return PatchDiscriminator(channels, layers=config.layers, width=config.width, norm="none")
+
+    with drawing_from(config.seed, "weights"):
+        networks = Translators(generator(), generator()), judge(), judge()
+    return tuple(network.to(config.device) for network in networks)
+
+
+def open_domains(config: CycleGANConfig) -> Domains:
+    """Return the two domains of a config."""
+    return open_pair(config.data, size=config.size)
+
+
 def build_networks(config: Config) -> tuple[Module, ...]:
-    """Return the networks that a recipe trains: (G, D), or the VAE alone."""
+    """Return the networks that a recipe trains: (G, D), or the VAE alone, ..."""
+    if isinstance(config, CycleGANConfig):
+        return build_cyclegan(config, open_domains(config).a_train.shape[1])
     return (build_vae(config),) if isinstance(config, VAEConfig) else build_gan(config)
 
 

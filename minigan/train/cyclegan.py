@@ -1,0 +1,207 @@
+"""Two generators that undo each other: one step of CycleGAN.
+
+From unpaired images a of domain A and b of domain B (Zhu et al. 2017, arXiv:1703.10593):
+
+    G_ab, G_ba   minimise   L_G(D_b(G_ab(a))) + L_G(D_a(G_ba(b)))            times `adversarial`
+                          + E |G_ba(G_ab(a)) - a| + E |G_ab(G_ba(b)) - b|    times `cycle`
+                          + E |G_ab(b) - b|       + E |G_ba(a) - a|          times `identity`
+    D_b          minimises  L_D(D_b(b), D_b(pool of G_ab(a))) / 2, and D_a likewise
+
+E |.| is a mean over pixels; D's are maps of scores of patches. L is any loss by name, in the paper
+"least-squares", whose generator's part is written there without the half that ours has: hence
+`adversarial` is 2 by default.
+
+The terms of the generators are carried backward one after the other, so that no more than one
+graph of two generators is alive at a time: their gradients add up, and Adam moves once.
+
+Letters: N batch, C, H, W image; h, w a discriminator's map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from minigan import losses, nn
+from minigan.data import Batches, stream
+from minigan.models import ImagePool
+from minigan.optim import Adam
+from minigan.tensor import Tensor
+from minigan.train.config import CycleGANConfig
+from minigan.train.recipes import Translators, build_cyclegan, build_networks, open_domains
+from minigan.train.trainer import Trainer
+from minigan.train.translation import TranslationReport, measure_translation
+from minigan.translation_measures import as_map
+
+PREVIEWED = 6  # images of each domain
+
+
+class CycleGANTrainer(Trainer):
+    """Both generators (averaged as one), both discriminators, a pool for each.
+
+    A step's losses: "ab_adversarial", "ab_cycle", "ab_identity" and "ab_judge" of the way from A to
+    B, and the same for "ba", all without their weights.
+    """
+
+    remedy = "try a lower --lr or a lower --adversarial"
+    key_figure = ("learned", "cycle")
+
+    def __init__(self, config: CycleGANConfig) -> None:
+        self.domains = open_domains(config)
+        channels = self.domains.a_train.shape[1]
+        self.generators, self.d_a, self.d_b = build_cyclegan(config, channels)
+        g, loss = self.generators, losses.get(config.loss)
+        self.ab = Direction(g.ab, g.ba, self.d_b, loss)
+        self.ba = Direction(g.ba, g.ab, self.d_a, loss)
+        self.pools = {"ab": ImagePool(config.pool), "ba": ImagePool(config.pool)}
+        betas = config.beta1, config.beta2
+        self.adam_g = Adam(g.parameters(), lr=config.lr, betas=betas)
+        judges = [*self.d_a.parameters(), *self.d_b.parameters()]
+        self.adam_d = Adam(judges, lr=config.lr, betas=betas)
+        super().__init__(config, g, [self.adam_g, self.adam_d])
+
+    def make_batches(self) -> Pairs:
+        domains, config = self.domains, self.config
+        options = {"batch_size": config.batch_size, "seed": config.seed}
+        return Pairs(
+            Batches(domains.a_train, **options, purpose="order of A"),
+            Batches(domains.b_train, **options, purpose="order of B"),
+        )
+
+    def reals(self, count: int) -> np.ndarray:
+        """Return images of A, and as many of B: (N, C, H, W)."""
+        half = count // 2
+        return np.concatenate([self.domains.a_test[:half], self.domains.b_test[:half]])
+
+    def preview(self) -> np.ndarray:
+        """Return rows of six: of A, translated, and back again; the same of B: (36, C, H, W)."""
+        sampler, domains, rows = self.sampler(), self.domains, []
+        for there, back, images in (
+            (sampler.ab, sampler.ba, domains.a_test),
+            (sampler.ba, sampler.ab, domains.b_test),
+        ):
+            real = images[:PREVIEWED]
+            fake = as_map(there)(real)
+            rows += [real, fake, as_map(back)(fake)]
+        return np.concatenate(rows)
+
+    @classmethod
+    def build_sampler(cls, config: CycleGANConfig) -> Translators:
+        return build_networks(config)[0]
+
+    @classmethod
+    def measure(cls, sampler: Translators, config: CycleGANConfig) -> TranslationReport:
+        return measure_translation(sampler.ab, sampler.ba, open_domains(config))
+
+    def _losses(self, t: int) -> dict[str, float]:
+        a, b = map(self._tensor, self.batches.at(t))  # (N, C, H, W) both
+        of_generators, fakes = self._step_generators(a, b)
+        return {**of_generators, **self._step_judges(t, {"ab": b, "ba": a}, fakes)}
+
+    def _step_generators(
+        self, a: Tensor, b: Tensor
+    ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+        """Move the generators; return their losses and what they made of the batch."""
+        config, found, fakes = self.config, {}, {}
+        self.adam_g.zero_grad()
+        with frozen(self.d_a, self.d_b):
+            for way, direction, real, target in (("ab", self.ab, a, b), ("ba", self.ba, b, a)):
+                terms, fakes[way] = direction.backward_translation(
+                    real, adversarial=config.adversarial, cycle=config.cycle
+                )
+                if config.identity:
+                    terms |= direction.backward_identity(target, identity=config.identity)
+                found |= {f"{way}_{name}": value for name, value in terms.items()}
+        self._check(found)
+        self.adam_g.step()
+        return found, fakes
+
+    def _step_judges(
+        self, t: int, reals: dict[str, Tensor], fakes: dict[str, np.ndarray]
+    ) -> dict[str, float]:
+        """Move the discriminators, on real images and on some of the pools; return their losses."""
+        found = {}
+        self.adam_d.zero_grad()
+        for way, direction in (("ab", self.ab), ("ba", self.ba)):
+            chances = stream(self.config.seed, f"pool of {way}", t)
+            pooled = self.pools[way].query(fakes[way], chances)
+            found[f"{way}_judge"] = direction.backward_judge(reals[way], self._tensor(pooled))
+        self._check(found)
+        self.adam_d.step()
+        return found
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "generators": self.generators,
+            "d_a": self.d_a,
+            "d_b": self.d_b,
+            "adam_g": self.adam_g,
+            "adam_d": self.adam_d,
+            "pool_ab": self.pools["ab"],
+            "pool_ba": self.pools["ba"],
+            **super()._parts(),
+        }
+
+
+class Pairs:
+    """Batches of two domains, each in an order of its own: `at(step)` -> (of A, of B)."""
+
+    def __init__(self, a: Batches, b: Batches) -> None:
+        self.a, self.b = a, b
+
+    def at(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.a.at(step), self.b.at(step)
+
+
+class Direction:
+    """One way of the game: from a domain to the other, and the discriminator that waits there."""
+
+    def __init__(
+        self, there: nn.Module, back: nn.Module, judge: nn.Module, loss: losses.Loss
+    ) -> None:
+        self.there, self.back, self.judge, self.loss = there, back, judge, loss
+
+    def backward_translation(
+        self, real: Tensor, *, adversarial: float, cycle: float
+    ) -> tuple[dict[str, float], np.ndarray]:
+        """Add the gradients of both generators for images (N, C, H, W) that go there and back.
+
+        Returns the terms by name, without their weights, and the translated images.
+        """
+        fake = self.there(real)  # (N, C, H, W)
+        fooled = self.loss.generator(self.judge(fake))  # of a map (N, 1, h, w)
+        returned = distance(self.back(fake), real)
+        (adversarial * fooled + cycle * returned).backward()
+        return {"adversarial": fooled.item(), "cycle": returned.item()}, fake.numpy()
+
+    def backward_identity(self, target: Tensor, *, identity: float) -> dict[str, float]:
+        """Add the gradient for images of the target domain, which shall stay as they are."""
+        changed = distance(self.there(target), target)
+        (identity * changed).backward()
+        return {"identity": changed.item()}
+
+    def backward_judge(self, real: Tensor, fake: Tensor) -> float:
+        """Add the discriminator's gradient for images of its domain and translated ones."""
+        loss = 0.5 * self.loss.discriminator(self.judge(real), self.judge(fake))
+        loss.backward()
+        return loss.item()
+
+
+def distance(x: Tensor, y: Tensor) -> Tensor:
+    """Return the mean of |x - y| over everything."""
+    return abs(x - y).mean()
+
+
+@contextmanager
+def frozen(*networks: nn.Module) -> Iterator[None]:
+    """Let networks require no gradient within the block: their own is not even computed."""
+    for network in networks:
+        network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for network in networks:
+            network.requires_grad_(True)
