@@ -33,7 +33,7 @@ test: $(VENV)/.test  ## the whole test suite, doctests included (under 8 minutes
 	$(PYTEST)
 
 test-thorough: $(VENV)/.test  ## the same with many more random cases per property (long)
-	MINIGAN_HYPOTHESIS_PROFILE=thorough $(PYTEST)
+	MINIGAN_HYPOTHESIS_PROFILE=thorough MINIGAN_KILLS=60 $(PYTEST)
 
 lint: $(VENV)/.test  ## check style and formatting
 	$(BIN)/ruff check .

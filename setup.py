@@ -34,14 +34,18 @@ TRAIN = [
 
 DOWNLOAD = ["pooch>=1.8"]
 
+TENSORBOARD = ["tensorboardX>=2.6"]
+
 EXTRAS = {
     "train": TRAIN,
+    "tensorboard": TENSORBOARD,  # event files, only where asked for
     "download": DOWNLOAD,  # datasets from the network, only where asked for
     "cuda12": ["cupy-cuda12x[ctk]>=14.0"],  # ctk: the CUDA libraries too, so a driver is enough
     "cuda13": ["cupy-cuda13x[ctk]>=14.0"],
     "test": [
         *TRAIN,
         *DOWNLOAD,
+        *TENSORBOARD,
         "hypothesis>=6.100",
         "pytest>=8.2",
         "pytest-xdist>=3.6",

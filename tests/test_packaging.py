@@ -54,7 +54,16 @@ class TestMetadata:
 
     def test_extras(self, metadata):
         extras = metadata["extras_require"]
-        assert set(extras) == {"train", "download", "cuda12", "cuda13", "test", "bench", "docs"}
+        assert set(extras) == {
+            "train",
+            "tensorboard",
+            "download",
+            "cuda12",
+            "cuda13",
+            "test",
+            "bench",
+            "docs",
+        }
         assert set(extras["train"]) <= set(extras["test"]), "the tests cover the command line"
         assert requirement_names(extras["cuda12"]) == {"cupy-cuda12x"}
         assert requirement_names(extras["cuda13"]) == {"cupy-cuda13x"}

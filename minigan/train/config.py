@@ -51,6 +51,13 @@ class Config:
     log_every: int = option(
         10, "Steps between two lines of metrics.jsonl", low=1, high=10**8, decisive=False
     )
+    norms_every: int = option(
+        100,
+        "Steps between two lines of spectral and gradient norms; 0 is none",
+        low=0,
+        high=10**8,
+        decisive=False,
+    )
     preview_every: int = option(
         100, "Steps between two pictures of samples; 0 is none", low=0, high=10**8, decisive=False
     )
@@ -216,6 +223,7 @@ class CycleGANConfig(Config):
         64, "Side of the images of a folder, a multiple of 2^halvings", low=8, high=1024
     )
     steps: int = _like("steps", 1500)
+    schedule_steps: int = _like("schedule_steps", 1500)
     batch_size: int = _like("batch_size", 16)
     lr: float = _like("lr", 1e-3)
     beta1: float = _like("beta1", 0.5)

@@ -31,6 +31,7 @@ from minigan.models import ImagePool
 from minigan.optim import Adam
 from minigan.tensor import Tensor
 from minigan.train.config import CycleGANConfig
+from minigan.train.norms import Norms, norms_of
 from minigan.train.recipes import Translators, build_cyclegan, build_networks, open_domains
 from minigan.train.trainer import Trainer
 from minigan.train.translation import TranslationReport, measure_translation
@@ -132,6 +133,10 @@ class CycleGANTrainer(Trainer):
         self._check(found)
         self.adam_d.step()
         return found
+
+    def norms(self) -> Norms:
+        networks = {"generators": self.generators, "d_a": self.d_a, "d_b": self.d_b}
+        return norms_of(networks, discriminators=("d_a", "d_b"))
 
     def _parts(self) -> dict[str, Any]:
         return {

@@ -31,6 +31,7 @@ from minigan.data import stream
 from minigan.penalties import gradient_penalty, r1
 from minigan.tensor import Tensor
 from minigan.train.config import GANConfig
+from minigan.train.norms import Norms, norms_of
 from minigan.train.recipes import build_gan, build_optimizer
 from minigan.train.trainer import Trainer
 
@@ -101,6 +102,9 @@ class GANTrainer(Trainer):
         """Draw latents on the host, so that every device sees the same: (N, Z)."""
         shape = (self.config.batch_size, self.config.latent)
         return self._tensor(stream(self.config.seed, purpose, t).normal(shape))
+
+    def norms(self) -> Norms:
+        return norms_of({"g": self.g, "d": self.d})
 
     def _parts(self) -> dict[str, Any]:
         return {

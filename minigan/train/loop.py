@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from rich.console import Console
 
@@ -154,16 +155,22 @@ def run(trainer: Trainer, folder: RunFolder, console: Console, *, hook: Hook | N
 def _record(
     trainer: Trainer, folder: RunFolder, losses: Mapping[str, float], clock: Throughput, note: Note
 ) -> None:
-    """Write the line of a step if one is due."""
+    """Write the lines of a step that are due."""
     config, step = trainer.config, trainer.step_count
     if _due(step, config.log_every) or step == config.steps:
         timing = {
             "images_per_second": round(clock.rate(step), 1),
             "seconds": round(clock.total_seconds(), 3),
         }
-        record = {"kind": "step", "step": step, **losses, **timing}
-        append_record(folder.metrics_file, record)
-        note(record)
+        _write(folder, {"kind": "step", "step": step, **losses, **timing}, note)
+    norms = trainer.norms() if _due(step, config.norms_every) else {}
+    if norms:
+        _write(folder, {"kind": "norms", "step": step, **norms}, note)
+
+
+def _write(folder: RunFolder, record: dict[str, Any], note: Note) -> None:
+    append_record(folder.metrics_file, record)
+    note(record)
 
 
 def _keep(trainer: Trainer, folder: RunFolder, note: Note) -> None:

@@ -23,6 +23,7 @@ from minigan.tensor import Tensor
 from minigan.train.checkpoint import fitting, group, load_part, nest, step_of
 from minigan.train.config import Config
 from minigan.train.errors import Diverged
+from minigan.train.norms import Norms
 from minigan.train.quality import Report, evaluate
 from minigan.train.recipes import (
     build_generator,
@@ -91,6 +92,10 @@ class Trainer:
         """
         z = latents(PREVIEW_SEEDS, self.config.latent)
         return images_of(self.sampler(), z, device=self.config.device)
+
+    def norms(self) -> Norms:
+        """Return the norms of the networks and of their last gradients; by default none."""
+        return {}
 
     @classmethod
     def build_sampler(cls, config: Config) -> Module:

@@ -12,6 +12,7 @@ from typing import Any
 
 from minigan.data import stream
 from minigan.train.config import VAEConfig
+from minigan.train.norms import Norms, norms_of
 from minigan.train.recipes import build_optimizer, build_vae
 from minigan.train.trainer import Trainer
 
@@ -39,6 +40,9 @@ class VAETrainer(Trainer):
         self._check(losses)
         self.adam.step()
         return losses
+
+    def norms(self) -> Norms:
+        return norms_of({"vae": self.vae}, discriminators=())
 
     def _parts(self) -> dict[str, Any]:
         return {"vae": self.vae, "adam": self.adam, **super()._parts()}

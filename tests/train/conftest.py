@@ -6,7 +6,14 @@ from minigan.train import pictures
 from minigan.train.config import GANConfig
 from minigan.train.records import TIMES, read_records
 
-SMALL = {"batch_size": 4, "latent": 3, "width": 2, "log_every": 1, "eval_samples": 0}
+SMALL = {
+    "batch_size": 4,
+    "latent": 3,
+    "width": 2,
+    "log_every": 1,
+    "norms_every": 0,
+    "eval_samples": 0,
+}
 
 
 @pytest.fixture

@@ -85,6 +85,7 @@ def test_what_decides_a_step_is_all_but_how_far_where_and_what_is_written():
         "device",
         "threads",
         "log_every",
+        "norms_every",
         "preview_every",
         "save_every",
         "keep_last",

@@ -252,6 +252,16 @@ def test_figures_of_a_generator_that_moves_on_are_removed(tmp_path, config):
     assert folder.quality_file.exists()
 
 
+def test_the_norms_of_the_networks_are_recorded(tmp_path, config):
+    folder, _ = train(tmp_path, config.replace(norms_every=2))
+    first, second = read_records(folder.metrics_file, "norms")
+    assert (first["step"], second["step"]) == (2, 4)
+    trainer = loop.resume(folder, folder.config())
+    assert second["sigma"] == trainer.norms()["sigma"]
+    assert first["gradient"].keys() == {"g", "d"}
+    assert all(value > 0 for value in first["gradient"].values())
+
+
 def test_a_changed_config_is_noticed(tmp_path, config):
     folder, _ = train(tmp_path, config, stop_at(2))
     folder.config_file.write_text(config.replace(lr=0.5, gamma=1.0).to_toml())

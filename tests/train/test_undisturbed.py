@@ -41,7 +41,8 @@ def test_a_run_that_is_watched_equals_one_that_is_not(tmp_path, small, recipe, o
     quiet = [*small(CONFIGS[recipe], **options), "--set=steps=4", "--set=preview_every=0"]
     texts = [text.removeprefix("--set=") for text in quiet]
     unseen = build_config({}, recipe=recipe, settings=texts)
-    seen = unseen.replace(preview_every=1, eval_every=1, eval_samples=100, save_every=1)
+    often = dict.fromkeys(("preview_every", "eval_every", "norms_every", "save_every"), 1)
+    seen = unseen.replace(**often, eval_samples=100)
     a, b = (
         play(loop.make_trainer(config), RunFolder.create(tmp_path, config))
         for config in (unseen, seen)

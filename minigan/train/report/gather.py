@@ -69,14 +69,13 @@ def gather(folder: RunFolder) -> Gathered:
 
 
 def _checkpoint(folder: RunFolder) -> tuple[int, str, str]:
-    """Return the step of a run's checkpoint, who wrote it, and what is wrong with it."""
+    """Return the step of a run's last good checkpoint, who wrote it, and what is wrong."""
     try:
-        notes = folder.checkpoints.newest().notes
+        found = folder.checkpoints.newest()
     except CheckpointError as error:
         return 0, "", f"{shortened(str(error), 300)}."
-    step = notes.get("step")
-    known = type(step) is int and 0 <= step <= folder.config().steps
-    return step if known else 0, shortened(str(notes.get("version", ""))), ""
+    problem = f"{shortened(found.complaint(), 300)}." if found.passed_over else ""
+    return found.step, shortened(str(found.notes.get("version", ""))), problem
 
 
 def _problems_of(history: History) -> list[str]:

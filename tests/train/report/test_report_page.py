@@ -91,9 +91,9 @@ def test_every_figure_stands_beside_its_floor(page_of, folder):
 
 
 def test_commands_and_versions(page_of, folder):
-    folder.note_command(["minigan", "train", "--resume", "a b"])
+    folder.note_command(["minigan", "resume", "a b"])
     page = page_of(folder)
-    expected = "minigan train --steps 30\nminigan train --resume &#x27;a b&#x27;</pre>"
+    expected = "minigan train --steps 30\nminigan resume &#x27;a b&#x27;</pre>"
     assert expected in page
     assert f"made by minigan {__version__} with NumPy" in page
 
@@ -177,3 +177,11 @@ def test_the_page_stays_below_ten_megabytes(page_of, folder, make_png, record):
     assert "are reduced to keep the page small" in page
     assert "8 series in samples/: 6 of them are shown." in page
     assert "metrics.jsonl has more series than a page can show" in page
+
+
+def test_a_damaged_checkpoint_is_told_of(page_of, folder):
+    folder.checkpoints.save({}, {"step": 20})
+    folder.checkpoints.path(30).write_bytes(b"")
+    page = page_of(folder)
+    assert "using the last good one, of step 20." in page
+    assert "step-000030.safetensors" in page
