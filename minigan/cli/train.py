@@ -17,7 +17,7 @@ from rich.console import Console
 from minigan.backend import get_backend, keep_memory
 from minigan.cli.options import with_config_options
 from minigan.cli.tables import print_config, print_report
-from minigan.train.config import CONFIGS, DEFAULT, Config
+from minigan.train.config import CONFIGS, DEFAULT, Config, SampledConfig
 from minigan.train.errors import ConfigError, Diverged, RunError, Stopped
 from minigan.train.events import check_writer
 from minigan.train.files import write_atomic
@@ -161,8 +161,8 @@ def _play(trainer: Trainer, folder: RunFolder) -> None:
         raise Stopped(f"stopped at once at step {trainer.step_count}; {_left(folder)}") from None
     if trainer.step_count < config.steps:
         raise Stopped(
-            f"stopped at step {trainer.step_count}, saved; `minigan sample {folder.path}` draws "
-            f"from it, `minigan resume {folder.path}` goes on"
+            f"stopped at step {trainer.step_count}, saved; `minigan resume {folder.path}` goes on, "
+            f"{_to_see(folder, config)}"
         )
     if config.eval_samples:
         if not undisturbed:
@@ -172,7 +172,14 @@ def _play(trainer: Trainer, folder: RunFolder) -> None:
         except KeyboardInterrupt:
             raise Stopped(unmeasured) from None
         print_report(console, report)
-    print(f"done: {folder.path}; draw with `minigan sample {folder.path} --seeds 0-63`")
+    print(f"done: {folder.path}; {_to_see(folder, config)}")
+
+
+def _to_see(folder: RunFolder, config: Config) -> str:
+    """Say how to look at what a run has learned."""
+    if isinstance(config, SampledConfig):
+        return f"draw with `minigan sample {folder.path} --seeds 0-63`"
+    return f"see {folder.samples / 'latest.png'}, or `minigan report {folder.path}`"
 
 
 def sample(
@@ -196,6 +203,11 @@ def sample(
 
     chosen = parse_seeds(seeds)
     folder = RunFolder.open(run)
+    if not isinstance(folder.config(), SampledConfig):
+        raise ConfigError(
+            f"{run} is of {folder.config().recipe}, whose images are not drawn from seeds: "
+            f"{_to_see(folder, folder.config())}"
+        )
     target = out or folder.path / "grid.png"
     _check_picture(target)
     generator, config, step = loop.load_generator(folder, at=at, tell=print)

@@ -87,7 +87,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(out, capsys, monkeypatch):
         arguments = ["train", "--out", out, "--steps=5", "--eval-samples=0", *TINY]
         said = fails(capsys, arguments, code=130)
     folder = out / "00000-digits"
-    assert f"stopped at step 3, saved; `minigan sample {folder}` draws from it" in said
+    assert f"stopped at step 3, saved; `minigan resume {folder}` goes on, draw with" in said
     assert f"`minigan resume {folder}` goes on" in said
     assert run(["sample", str(folder)]) == 0
     assert run(["resume", str(folder)]) == 0
@@ -314,3 +314,27 @@ def test_evaluate_needs_enough_samples(trained, capsys):
     assert "--samples is 5: must be at least 100" in fails(
         capsys, ["evaluate", trained, "--samples=5"]
     )
+
+
+def test_a_translation_is_trained_measured_and_not_sampled(tmp_path, capsys):
+    small = ["width=2", "blocks=0", "batch_size=2", "layers=1"]
+    settings = [f"--set={setting}" for setting in small]
+    assert run(["train", "cyclegan", "--steps=2", "--out", str(tmp_path), *settings]) == 0
+    said = capsys.readouterr().out
+    assert "best affine" in said
+    assert "labels kept" in said
+    folder = tmp_path / "00000-cyclegan"
+    assert f"done: {folder}; see {folder / 'samples' / 'latest.png'}" in said
+    assert run(["evaluate", str(folder)]) == 0
+    assert run(["report", str(folder)]) == 0
+    capsys.readouterr()
+    assert run(["sample", str(folder)]) == 1
+    assert "is of cyclegan, whose images are not drawn from seeds" in capsys.readouterr().err
+
+
+def test_a_folder_of_two_domains_that_is_none_is_refused(tmp_path, capsys):
+    command = ["train", "cyclegan", "--out", str(tmp_path / "runs"), "--set"]
+    assert run([*command, f"data={tmp_path}"]) == 1
+    assert "no folder trainA nor trainB" in capsys.readouterr().err
+    assert run([*command, "data=photograph"]) == 1
+    assert "did you mean 'photographs'" in capsys.readouterr().err
