@@ -22,8 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigan import nn
-from minigan.backend import default_generator
-from minigan.data import Batches, stream
+from minigan.data import Batches, drawing_from
 from minigan.errors import ShapeError
 from minigan.losses import cross_entropy
 from minigan.models import Classifier
@@ -138,7 +137,9 @@ def train_classifier(images: np.ndarray, labels: np.ndarray, *, steps: int = 500
     so that a measure in the middle of a training leaves no trace.
     """
     images = np.asarray(images)
-    network = _new_classifier(images, classes=int(np.max(labels)) + 1)
+    classes = int(np.max(labels)) + 1
+    with drawing_from(0, "weights of the target's classifier"):
+        network = Classifier(classes=classes, channels=images.shape[1], size=images.shape[-1])
     adam = Adam(network.parameters(), lr=_RATE)
     batches = Batches(images, batch_size=_BATCH, seed=0)
     for step in range(steps):
@@ -173,14 +174,3 @@ def as_map(network: nn.Module) -> Map:
 def _colours(images: np.ndarray) -> np.ndarray:
     """List the colours of all pixels, in float64: (N, C, H, W) -> (N H W, C)."""
     return np.moveaxis(np.asarray(images, np.float64), 1, -1).reshape(-1, np.shape(images)[1])
-
-
-def _new_classifier(images: np.ndarray, *, classes: int) -> Classifier:
-    """Return a classifier whose weights come from a stream, not from the default generator."""
-    default = default_generator()
-    former = default.get_state()
-    default.set_state(stream(0, "weights of the target's classifier").get_state())
-    try:
-        return Classifier(classes=classes, channels=images.shape[1], size=images.shape[-1])
-    finally:
-        default.set_state(former)

@@ -1,6 +1,6 @@
 """Datasets in memory, where they come from, and the order in which they are seen."""
 
-from minigan.data.batches import Batches, stream
+from minigan.data.batches import Batches, drawing_from, stream
 from minigan.data.catalogue import open_dataset, open_domains, open_pair
 from minigan.data.cifar import load_cifar10
 from minigan.data.digits import Dataset, load_digits
@@ -43,6 +43,7 @@ __all__ = [
     "Skipped",
     "SkippedFiles",
     "download",
+    "drawing_from",
     "fetch",
     "from_bytes",
     "load_cifar10",

@@ -8,10 +8,12 @@ its checkpoint; and drawing a preview, or not, can never change the training.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
-from minigan.backend import Generator
+from minigan.backend import Generator, default_generator
 
 
 def stream(seed: int, purpose: str, index: int = 0) -> Generator:
@@ -27,6 +29,21 @@ def stream(seed: int, purpose: str, index: int = 0) -> Generator:
     words = (seed, zlib.crc32(purpose.encode()), index)
     low, high = np.random.SeedSequence(words).generate_state(2, np.uint64)
     return Generator((int(high) << 64) | int(low))
+
+
+@contextmanager
+def drawing_from(seed: int, purpose: str, index: int = 0) -> Iterator[None]:
+    """Let layers draw (weights, masks, noise) from a stream of their own.
+
+    The default generator is theirs within the block, and afterwards as it was.
+    """
+    default = default_generator()
+    former = default.get_state()
+    default.set_state(stream(seed, purpose, index).get_state())
+    try:
+        yield
+    finally:
+        default.set_state(former)
 
 
 class Batches:

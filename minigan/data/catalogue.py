@@ -102,6 +102,8 @@ def open_domains(
     """
     path = Path(spec)
     options = {"size": size, "channels": channels, "fit": fit}
+    if path.is_file():
+        raise DataError(f"{path}: a file; give the folder that has trainA and trainB")
     if not path.is_dir():
         raise DataError(_unknown(spec, PAIRS, "pair of domains"))
     if not paired:

@@ -12,6 +12,7 @@ Letters: N batch, Z latent size, w width, C image channels, S image size.
 from __future__ import annotations
 
 from minigan import nn
+from minigan.models.checks import doublings
 from minigan.tensor import Tensor
 
 _BASE = 4  # the generator's first map is 4 x 4
@@ -31,8 +32,8 @@ class DCGANGenerator(nn.Module):
     def __init__(
         self, *, latent: int = 32, width: int = 24, channels: int = 1, size: int = 8
     ) -> None:
-        doublings = _doublings(size, _BASE)
-        top = width << doublings
+        count = doublings(size, base=_BASE)
+        top = width << count
         self.latent = latent
         self.project = nn.Sequential(
             nn.Linear(latent, top * _BASE * _BASE, bias=False),  # (N, Z) -> (N, 16 top)
@@ -41,7 +42,7 @@ class DCGANGenerator(nn.Module):
             nn.ReLU(),
         )
         self.enlarge = nn.Sequential(
-            *(_enlarging(width << (i + 1), width << i) for i in reversed(range(doublings)))
+            *(_enlarging(width << (i + 1), width << i) for i in reversed(range(count)))
         )
         self.to_image = nn.Sequential(nn.Conv2d(width, channels, 3, padding=1), nn.Tanh())
 
@@ -67,7 +68,7 @@ class DCGANDiscriminator(nn.Module):
     def __init__(
         self, *, width: int = 24, channels: int = 1, size: int = 8, spectral_norm: bool = False
     ) -> None:
-        halvings = _doublings(size, _LAST)
+        halvings = doublings(size, base=_BASE) + 1  # to 2 x 2
         self.from_image = nn.Sequential(
             nn.Conv2d(channels, width, 3, padding=1), nn.LeakyReLU(0.2)
         )  # (N, w, S, S)
@@ -102,11 +103,3 @@ def _reducing(before: int, after: int) -> nn.Sequential:
 def _normalize(module: nn.Module) -> None:
     if isinstance(module, nn.Conv2d | nn.Linear):
         nn.spectral_norm(module)
-
-
-def _doublings(size: int, smallest: int) -> int:
-    """Return k where size = smallest * 2^k, k >= 1."""
-    count = (size // smallest).bit_length() - 1
-    if count < 1 or smallest << count != size or size < 2 * _BASE:
-        raise ValueError(f"size is {size}: use 8, 16, 32 or another power of two")
-    return count

@@ -15,6 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
+from minigan.data import drawing_from
 from minigan.nn import Module
 from minigan.train import checkpoint, pictures
 from minigan.train.checkpoints import Found
@@ -27,7 +28,6 @@ from minigan.train.gan import GANTrainer
 from minigan.train.interrupt import listening
 from minigan.train.progress import Throughput, showing
 from minigan.train.quality import Report
-from minigan.train.recipes import drawing_from
 from minigan.train.records import append_record, drop_after, figure, read_records
 from minigan.train.run_folder import RunFolder
 from minigan.train.trainer import PREVIEW_SEEDS, Trainer

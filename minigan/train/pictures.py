@@ -27,9 +27,20 @@ _CURVES = {
     "loss_d": "D (without R1)",
     "loss_g": "G",
     "r1": "R1, gamma/2 |grad D(real)|²",
+    "gp": "gradient penalty",
     "loss": "loss, nats an image",
     "reconstruction": "-log p(x|z)",
     "kl": "KL(q(z|x) ‖ N(0, I))",
+    **{
+        f"{way}_{name}": f"{way[0].upper()} to {way[1].upper()}: {label}"
+        for way in ("ab", "ba")
+        for name, label in (
+            ("adversarial", "adversarial"),
+            ("cycle", "cycle"),
+            ("identity", "identity"),
+            ("judge", "D"),
+        )
+    },
 }
 
 

@@ -18,12 +18,12 @@ import numpy as np
 
 import minigan as mg
 from minigan import metrics
-from minigan.data import Batches, Dataset, load_digits, stream
+from minigan.data import Batches, Dataset, drawing_from, load_digits, stream
 from minigan.losses import cross_entropy
 from minigan.models import Classifier, DCGANGenerator
 from minigan.optim import Adam
 from minigan.train.config import Config
-from minigan.train.recipes import build_generator, drawing_from
+from minigan.train.recipes import build_generator
 from minigan.train.sample import images_of
 
 COVERED = 0.03  # a class counts as covered from this share of the samples

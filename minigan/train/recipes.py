@@ -6,13 +6,9 @@ of a checkpoint, can be built again at any time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 
-from minigan.backend import default_generator
-from minigan.data import Domains, load_digits, open_pair, stream
+from minigan.data import Domains, drawing_from, load_digits, open_pair
 from minigan.models import (
     ConvVAE,
     DCGANDiscriminator,
@@ -108,18 +104,3 @@ def ema_decay(config: Config, step: int) -> float:
     A short memory at first, so that the untrained weights are soon forgotten.
     """
     return min(config.ema, (1 + step) / (10 + step))
-
-
-@contextmanager
-def drawing_from(seed: int, purpose: str, index: int = 0) -> Iterator[None]:
-    """Let layers draw (weights, masks, noise) from a stream of their own.
-
-    The default generator is theirs within the block, and afterwards as it was.
-    """
-    default = default_generator()
-    former = default.get_state()
-    default.set_state(stream(seed, purpose, index).get_state())
-    try:
-        yield
-    finally:
-        default.set_state(former)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import minigan as mg
-from minigan.data import Batches
+from minigan.data import Batches, drawing_from
 from minigan.errors import AnomalyError
 from minigan.nn import Module
 from minigan.optim import EMA, Optimizer
@@ -27,7 +27,6 @@ from minigan.train.norms import Norms
 from minigan.train.quality import Report, evaluate
 from minigan.train.recipes import (
     build_generator,
-    drawing_from,
     ema_decay,
     learning_rate,
     training_images,

@@ -63,6 +63,7 @@ def test_the_help_states_range_and_defaults(name):
 
 
 def test_the_help_says_where_recipes_differ():
+    assert help_of("beta1").endswith("[default: digits 0.0, vae-digits 0.9, cyclegan 0.5]")
     assert help_of("save_every").endswith("[default: 250]")
     assert help_of("steps").endswith("[default: digits 1000, vae-digits 1000, cyclegan 1500]")
     assert help_of("latent").endswith("[default: digits 32, vae-digits 32]")

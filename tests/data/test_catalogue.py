@@ -185,3 +185,7 @@ class TestDomains:
             open_domains(tmp_path)
         with pytest.raises(DataError, match="no such pair of domains"):
             open_domains(tmp_path / "absent")
+        file = tmp_path / "one.txt"
+        file.write_text("no folder")
+        with pytest.raises(DataError, match="a file; give the folder that has trainA and trainB"):
+            open_domains(file)

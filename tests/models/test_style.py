@@ -189,6 +189,9 @@ def test_random_noise_differs_within_a_batch_and_fixed_noise_does_not():
     assert not np.allclose(first, second)
     first, second = g(z, noise="fixed").numpy()  # rows of a product may round differently
     np.testing.assert_allclose(first, second, rtol=1e-5, atol=1e-6)
+    fixed = [b for name, b in g.state_dict().items() if name.endswith("fixed_noise")]
+    assert len(fixed) == g.num_layers
+    assert all(noise.shape[:2] == (1, 1) for noise in fixed)  # the same numbers for every image
 
 
 def test_auto_is_random_in_training_and_fixed_in_evaluation():

@@ -7,6 +7,7 @@ import pytest
 
 import minigan as mg
 from minigan.data import rerendered_digits
+from minigan.train import pictures
 from minigan.train.config import CycleGANConfig
 from minigan.train.cyclegan import CycleGANTrainer, distance
 from minigan.train.translation import measure_translation
@@ -131,3 +132,8 @@ def test_the_figures_of_a_true_map_are_perfect():
     assert report.affine.error < report.identity.error / 3
     assert report.accuracy > 0.9
     assert set(report.columns) == {"learned", "identity", "best affine", "true map"}
+
+
+def test_every_loss_is_drawn(config):
+    (losses,) = play(CycleGANTrainer(config), 1)
+    assert set(losses) <= set(pictures._CURVES)
