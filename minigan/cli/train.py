@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -27,7 +27,9 @@ from minigan.train.run_folder import RunFolder, next_path
 from minigan.train.sample import images_of, latents, parse_seeds
 from minigan.train.settings import build_config, given_options
 from minigan.train.threads import blas_threads
-from minigan.train.trainer import Trainer
+
+if TYPE_CHECKING:  # it imports what draws
+    from minigan.train.trainer import Trainer
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A folder made by minigan train.")]
 AtOption = Annotated[

@@ -32,7 +32,7 @@ from minigan.optim import Adam
 from minigan.tensor import Tensor
 from minigan.train.config import CycleGANConfig
 from minigan.train.norms import Norms, norms_of
-from minigan.train.recipes import Translators, build_cyclegan, build_networks, open_domains
+from minigan.train.recipes import Translators, build_networks, open_domains
 from minigan.train.trainer import Trainer
 from minigan.train.translation import TranslationReport, measure_translation
 from minigan.translation_measures import as_map
@@ -52,8 +52,8 @@ class CycleGANTrainer(Trainer):
 
     def __init__(self, config: CycleGANConfig) -> None:
         self.domains = open_domains(config)
-        channels = self.domains.a_train.shape[1]
-        self.generators, self.d_a, self.d_b = build_cyclegan(config, channels)
+        networks = build_networks(config, self.domains.a_train)
+        self.generators, self.d_a, self.d_b = networks
         g, loss = self.generators, losses.get(config.loss)
         self.ab = Direction(g.ab, g.ba, self.d_b, loss)
         self.ba = Direction(g.ba, g.ab, self.d_a, loss)

@@ -30,9 +30,9 @@ from minigan import losses
 from minigan.data import stream
 from minigan.penalties import gradient_penalty, r1
 from minigan.tensor import Tensor
-from minigan.train.config import GANConfig
+from minigan.train.config import AdversarialConfig
 from minigan.train.norms import Norms, norms_of
-from minigan.train.recipes import build_gan, build_optimizer
+from minigan.train.recipes import build_networks, build_optimizer, training_images
 from minigan.train.trainer import Trainer
 
 
@@ -41,9 +41,10 @@ class GANTrainer(Trainer):
 
     remedy = "try a lower --lr, a higher --gamma, or --spectral-norm"
 
-    def __init__(self, config: GANConfig) -> None:
+    def __init__(self, config: AdversarialConfig) -> None:
         self.loss = losses.get(config.loss)
-        self.g, self.d = build_gan(config)
+        self.images = training_images(config)
+        self.g, self.d = build_networks(config, self.images)
         self.adam_g, self.adam_d = build_optimizer(config, self.g), build_optimizer(config, self.d)
         super().__init__(config, self.g, [self.adam_d, self.adam_g])
 
@@ -58,7 +59,7 @@ class GANTrainer(Trainer):
         """Step number i of D, counted through the whole run."""
         real = self._tensor(self.batches.at(i))  # (N, C, H, W)
         with mg.no_grad():
-            fake = self.g(self._latents("latents of D", i))  # (N, Z) -> (N, C, H, W)
+            fake = self._fakes("latents of D", i)  # (N, C, H, W)
         parts = {"loss_d": self.loss.discriminator(self.d(real), self.d(fake))}
         parts |= self._penalties(i, real, fake)
         self.adam_d.zero_grad()
@@ -80,7 +81,7 @@ class GANTrainer(Trainer):
     def _step_g(self, t: int) -> dict[str, float]:
         self.d.requires_grad_(False)
         try:
-            fake = self.g(self._latents("latents of G", t))  # (N, Z) -> (N, C, H, W)
+            fake = self._fakes("latents of G", t)  # (N, C, H, W)
             loss = self.loss.generator(self.d(fake), self._scores_to_compare(t))
             self.adam_g.zero_grad()
             loss.backward()
@@ -97,6 +98,9 @@ class GANTrainer(Trainer):
             return None
         with mg.no_grad():
             return self.d(self._tensor(self.batches.at((t + 1) * self.config.critic_steps - 1)))
+
+    def _fakes(self, purpose: str, t: int) -> Tensor:
+        return self.g(self._latents(purpose, t))  # (N, Z) -> (N, C, H, W)
 
     def _latents(self, purpose: str, t: int) -> Tensor:
         """Draw latents on the host, so that every device sees the same: (N, Z)."""

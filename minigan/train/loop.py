@@ -19,7 +19,16 @@ from minigan.data import drawing_from
 from minigan.nn import Module
 from minigan.train import checkpoint, pictures
 from minigan.train.checkpoints import Found
-from minigan.train.config import Config, CycleGANConfig, GANConfig, VAEConfig
+from minigan.train.config import (
+    Config,
+    CycleGANConfig,
+    DCGANConfig,
+    GANConfig,
+    SNGANConfig,
+    StyleConfig,
+    VAEConfig,
+    WGANGPConfig,
+)
 from minigan.train.cyclegan import CycleGANTrainer
 from minigan.train.errors import CheckpointError, ConfigError
 from minigan.train.events import Note, event_files
@@ -30,6 +39,7 @@ from minigan.train.progress import Throughput, showing
 from minigan.train.quality import Report
 from minigan.train.records import append_record, drop_after, figure, read_records
 from minigan.train.run_folder import RunFolder
+from minigan.train.style import StyleTrainer
 from minigan.train.trainer import PREVIEW_SEEDS, Trainer
 from minigan.train.vae import VAETrainer
 
@@ -39,7 +49,8 @@ Tell = Callable[[str], None]
 _LOSSES_DRAWN = 10  # times a run
 
 TRAINERS: dict[type[Config], type[Trainer]] = {
-    GANConfig: GANTrainer,
+    **dict.fromkeys((GANConfig, DCGANConfig, WGANGPConfig, SNGANConfig), GANTrainer),
+    StyleConfig: StyleTrainer,
     VAEConfig: VAETrainer,
     CycleGANConfig: CycleGANTrainer,
 }
@@ -135,6 +146,7 @@ def run(trainer: Trainer, folder: RunFolder, console: Console, *, hook: Hook | N
         listening() as stop,
         showing(console, clock, config.steps) as show,
         event_files(folder.events, config, trainer.step_count) as note,
+        trainer.prefetching(),
     ):
         _catch_up(trainer, folder, note)
         while trainer.step_count < config.steps and not stop:
@@ -253,10 +265,12 @@ def draw_losses(folder: RunFolder) -> None:
 
 
 def draw_preview(trainer: Trainer, folder: RunFolder) -> None:
-    """Draw the trainer's preview into `samples/`; its layers draw from a stream of their own."""
+    """Draw the trainer's pictures into `samples/`; its layers draw from a stream of their own."""
     with drawing_from(trainer.config.seed, "layers in a preview"):
-        images = trainer.preview()
-    folder.write_samples(trainer.step_count, pictures.grid_png(images))
+        drawn = trainer.pictures()
+    for film, png in drawn.items():
+        folder.write_sample(film, trainer.step_count, png)
+    folder.write_latest(next(iter(drawn.values())))
 
 
 def write_figures(

@@ -26,7 +26,7 @@ def option(
     high: float | None = None,
     below: float | None = None,
     above: float | None = None,
-    choices: tuple[str, ...] = (),
+    choices: tuple[Any, ...] = (),
     decisive: bool = True,
 ) -> Any:
     """Declare a field: low <= value <= high, or above < value < below for open ends.
@@ -105,7 +105,7 @@ def describe_range(field: dataclasses.Field) -> str:
     """Return a field's range in words: "from 1 to 10", "at least 0 and below 1"."""
     limits = field.metadata
     if limits["choices"]:
-        return " or ".join(limits["choices"])
+        return " or ".join(map(str, limits["choices"]))
     words = {word: limit for _, word, limit in _limits(field)}
     if words.keys() == {"at least", "at most"}:
         return f"from {words['at least']} to {words['at most']}"

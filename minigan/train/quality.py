@@ -18,18 +18,20 @@ import numpy as np
 
 import minigan as mg
 from minigan import metrics
-from minigan.data import Batches, Dataset, drawing_from, load_digits, stream
+from minigan.data import Batches, Dataset, drawing_from, stream
 from minigan.losses import cross_entropy
-from minigan.models import Classifier, DCGANGenerator
+from minigan.models import Classifier
+from minigan.nn import Module
 from minigan.optim import Adam
-from minigan.train.config import Config
-from minigan.train.recipes import build_generator
+from minigan.train.config import SampledConfig
+from minigan.train.recipes import build_generator, real_images
 from minigan.train.sample import images_of
 
 COVERED = 0.03  # a class counts as covered from this share of the samples
 NEAREST = 3  # neighbours that precision and recall look at
 
 _JUDGE_STEPS, _JUDGE_BATCH, _JUDGE_RATE = 500, 64, 1e-3
+_MOST = 2000  # real images of a part that are compared; distances cost its square
 _CHUNK = 100  # images a forward pass: all memory stays in the cache
 _SETTLING = 100  # forward passes; at batch norm's momentum of 0.1, 0.9^100 of the start is left
 
@@ -139,16 +141,17 @@ class Judge:
         return metrics.kernel_distance(a, b, labels_a=labels, labels_b=self.labels)
 
 
-def evaluate(generator: Any, config: Config) -> Report:
+def evaluate(generator: Any, config: SampledConfig) -> Report:
     """Measure a generator of `config` with `config.eval_samples` samples, on the config's device.
 
     Always the same latents, drawn from a stream of their own. The judge is trained anew on the
     CPU, a few seconds, always the same way.
     """
-    train, test = load_digits("train"), load_digits("test")
-    judge = Judge(train, test, steps=_JUDGE_STEPS)
+    train = real_images(config, "train")
+    judge = Judge(train, _some(real_images(config, "test")), steps=_JUDGE_STEPS)
+    floor = _some(train)
     z = stream(config.seed, "latents of the figures").normal((config.eval_samples, config.latent))
-    compared = min(len(train.images), config.eval_samples)
+    compared = min(len(floor.images), config.eval_samples)
 
     def drawn_by(network: Any) -> Figures:
         images = images_of(network, z, chunk=_CHUNK, device=config.device)
@@ -158,19 +161,28 @@ def evaluate(generator: Any, config: Config) -> Report:
         accuracy=judge.accuracy,
         samples=config.eval_samples,
         compared=compared,
-        floor=judge.measure(train.images, labels=train.labels, compared=compared),
+        floor=judge.measure(floor.images, labels=floor.labels, compared=compared),
         generator=drawn_by(generator),
-        untrained=drawn_by(untrained(config)),
+        untrained=drawn_by(untrained(config, train.images)),
     )
 
 
-def untrained(config: Config) -> DCGANGenerator:
+def _some(data: Dataset) -> Dataset:
+    """Return a dataset, or `_MOST` images of one that has more, drawn always the same way."""
+    if len(data.images) <= _MOST:
+        return data
+    chosen = stream(0, "real images in the figures").permutation(len(data.images))[:_MOST]
+    return Dataset(data.images[chosen], data.labels[chosen])
+
+
+def untrained(config: SampledConfig, images: np.ndarray | None = None) -> Module:
     """Return the generator before training, with running statistics that are those of its layers.
 
     Batch norms start from mean 0 and variance 1, which only training mode corrects: a generator
-    that was never run would be judged by that more than by its weights.
+    that was never run would be judged by that more than by its weights. `images`: see
+    `build_networks`.
     """
-    generator = build_generator(config)
+    generator = build_generator(config, images)
     with mg.no_grad():
         for i in range(_SETTLING):
             z = stream(config.seed, "latents that settle", i).normal((_CHUNK, config.latent))
@@ -180,7 +192,8 @@ def untrained(config: Config) -> DCGANGenerator:
 
 def _train_classifier(data: Dataset, classes: int, steps: int) -> Classifier:
     with drawing_from(0, "weights of the judge"), mg.device("cpu"):
-        network = Classifier(classes=classes)
+        channels, size = data.images.shape[1:3]
+        network = Classifier(classes=classes, channels=channels, size=size)
     adam = Adam(network.parameters(), lr=_JUDGE_RATE)
     batches = Batches(data.images, batch_size=_JUDGE_BATCH, seed=0)
     for step in range(steps):

@@ -6,34 +6,94 @@ of a checkpoint, can be built again at any time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
-from minigan.data import Domains, drawing_from, load_digits, open_pair
+from minigan.data import DataError, Dataset, Domains, drawing_from, open_dataset, open_pair, resize
 from minigan.models import (
     ConvVAE,
     DCGANDiscriminator,
     DCGANGenerator,
     PatchDiscriminator,
     ResNetGenerator,
+    SNGANDiscriminator,
+    SNGANGenerator,
+    StyleDiscriminator,
+    StyleGenerator,
 )
 from minigan.nn import Module
 from minigan.optim import Adam
-from minigan.train.config import Config, CycleGANConfig, GANConfig, VAEConfig
+from minigan.train.config import (
+    SIZES,
+    Config,
+    CycleGANConfig,
+    DCGANConfig,
+    GANConfig,
+    SampledConfig,
+    SNGANConfig,
+    StyleConfig,
+    VAEConfig,
+    WGANGPConfig,
+)
+
+Shape = dict[str, int]  # channels and size of the images
+Networks = tuple[Module, ...]
 
 
-def build_gan(config: GANConfig) -> tuple[DCGANGenerator, DCGANDiscriminator]:
-    """Return (G, D) with the first weights of the config's seed, on the config's device."""
-    with drawing_from(config.seed, "weights"):
-        g = DCGANGenerator(latent=config.latent, width=config.width)
-        d = DCGANDiscriminator(width=config.width, spectral_norm=config.spectral_norm)
-    return g.to(config.device), d.to(config.device)
+# -- data -----------------------------------------------------------------------------------------
 
 
-def build_vae(config: VAEConfig) -> ConvVAE:
-    """Return a VAE with the first weights of the config's seed, on the config's device."""
-    with drawing_from(config.seed, "weights"):
-        vae = ConvVAE(latent=config.latent, width=config.width, likelihood=config.likelihood)
-    return vae.to(config.device)
+def real_images(config: SampledConfig, part: str = "train") -> Dataset:
+    """Return one part of a config's dataset, resized to its `size`: (N, C, S, S) in [-1, 1].
+
+    Size 0 is that of the data, or the next larger power of two: no network here makes 28 x 28.
+    """
+    data = open_dataset(config.data, part=part, size=config.size or None)
+    height, width = data.images.shape[2:]
+    if height != width:
+        raise DataError(f"{config.data}: images of {height} x {width} are not square: give --size")
+    if not config.size and height > SIZES[-1]:
+        raise DataError(f"{config.data}: images of {height} x {width} are too large: give --size")
+    size = config.size or next(size for size in SIZES if size >= height and size)
+    return Dataset(resize(data.images, size), data.labels)
+
+
+def training_images(config: SampledConfig) -> np.ndarray:
+    """Return the real images: (N, C, S, S), float32 in [-1, 1]."""
+    return real_images(config).images
+
+
+def open_domains(config: CycleGANConfig) -> Domains:
+    """Return the two domains of a config."""
+    return open_pair(config.data, size=config.size)
+
+
+# -- networks -------------------------------------------------------------------------------------
+
+
+def _dcgan(config: GANConfig, shape: Shape) -> Networks:
+    options = {"width": config.width, **shape}
+    g = DCGANGenerator(latent=config.latent, **options)
+    return g, DCGANDiscriminator(spectral_norm=config.spectral_norm, **options)
+
+
+def _sngan(config: SNGANConfig, shape: Shape) -> Networks:
+    options = {"width": config.width, **shape}
+    return SNGANGenerator(latent=config.latent, **options), SNGANDiscriminator(**options)
+
+
+def _style(config: StyleConfig, shape: Shape) -> Networks:
+    options = {"width": config.width, **shape}
+    layers, blur = config.mapping_layers, config.blur
+    g = StyleGenerator(latent=config.latent, mapping_layers=layers, blur=blur, **options)
+    return g, StyleDiscriminator(minibatch_std=config.minibatch_std, **options)
+
+
+def _vae(config: VAEConfig, shape: Shape) -> Networks:
+    options = {"latent": config.latent, "width": config.width, "likelihood": config.likelihood}
+    return (ConvVAE(**options, **shape),)
 
 
 class Translators(Module):
@@ -43,9 +103,10 @@ class Translators(Module):
         self.ab, self.ba = ab, ba
 
 
-def build_cyclegan(config: CycleGANConfig, channels: int) -> tuple[Module, ...]:
-    """Return (both generators, D of domain A, D of domain B) for images of so many channels."""
+def _cyclegan(config: CycleGANConfig, shape: Shape) -> Networks:
+    """Return (both generators, D of domain A, D of domain B)."""
     options = {name: getattr(config, name) for name in ("blocks", "width", "halvings", "padding")}
+    channels = shape["channels"]
 
     def generator() -> ResNetGenerator:
         return ResNetGenerator(channels, channels, shortcut=config.shortcut, **options)
@@ -54,37 +115,50 @@ def build_cyclegan(config: CycleGANConfig, channels: int) -> tuple[Module, ...]:
         # No norm: a map of 4 x 4 scores has too few values to be normalised by its own statistics.
         return PatchDiscriminator(channels, layers=config.layers, width=config.width, norm="none")
 
+    return Translators(generator(), generator()), judge(), judge()
+
+
+# What each recipe trains; of those with a generator of latents it is the first, or in the first.
+NETWORKS: dict[type[Config], Callable[[Any, Shape], Networks]] = {
+    GANConfig: _dcgan,
+    DCGANConfig: _dcgan,
+    WGANGPConfig: _dcgan,
+    SNGANConfig: _sngan,
+    StyleConfig: _style,
+    VAEConfig: _vae,
+    CycleGANConfig: _cyclegan,
+}
+
+
+def build_networks(config: Config, images: np.ndarray | None = None) -> Networks:
+    """Return the networks that a recipe trains: (G, D), or the VAE alone, ...
+
+    They have the first weights of the config's seed and are on its device. `images` (N, C, S, S):
+    some of those that they are for; without them the config's dataset is opened.
+    """
+    if images is None:
+        images = _some_images(config)
+    shape = {"channels": images.shape[1], "size": images.shape[-1]}
     with drawing_from(config.seed, "weights"):
-        networks = Translators(generator(), generator()), judge(), judge()
+        networks = NETWORKS[type(config)](config, shape)
     return tuple(network.to(config.device) for network in networks)
 
 
-def open_domains(config: CycleGANConfig) -> Domains:
-    """Return the two domains of a config."""
-    return open_pair(config.data, size=config.size)
-
-
-def build_networks(config: Config) -> tuple[Module, ...]:
-    """Return the networks that a recipe trains: (G, D), or the VAE alone, ..."""
+def _some_images(config: Config) -> np.ndarray:
     if isinstance(config, CycleGANConfig):
-        return build_cyclegan(config, open_domains(config).a_train.shape[1])
-    return (build_vae(config),) if isinstance(config, VAEConfig) else build_gan(config)
+        return open_domains(config).a_train
+    return training_images(config)
 
 
-def build_generator(config: Config) -> DCGANGenerator:
+def build_generator(config: Config, images: np.ndarray | None = None) -> Module:
     """Return the untrained generator z -> x of any recipe; a VAE's is its decoder."""
-    first = build_networks(config)[0]
+    first = build_networks(config, images)[0]
     return first.generator if isinstance(first, ConvVAE) else first
 
 
 def build_optimizer(config: Config, network: Module) -> Adam:
     """Return the Adam of one network; build it after the network has moved to its device."""
     return Adam(network.parameters(), lr=config.lr, betas=(config.beta1, config.beta2))
-
-
-def training_images(config: Config) -> np.ndarray:
-    """Return the real images: (N, C, H, W), float32 in [-1, 1]."""
-    return {"digits": load_digits}[config.data]("train").images
 
 
 def learning_rate(config: Config, step: int) -> float:

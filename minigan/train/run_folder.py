@@ -157,9 +157,12 @@ class RunFolder:
         former = file.read_text(encoding="utf-8") if file.exists() else ""
         write_text(file, f"{former}{shlex.join(command)}\n")
 
-    def write_samples(self, step: int, png: bytes) -> None:
-        """Write the picture of a step, and again as `latest.png`."""
-        write_atomic(self.samples / f"step-{step:06d}.png", png)
+    def write_sample(self, film: str, step: int, png: bytes) -> None:
+        """Write the picture of a step, one of a film such as "step" or "triples"."""
+        write_atomic(self.samples / f"{film}-{step:06d}.png", png)
+
+    def write_latest(self, png: bytes) -> None:
+        """Write the picture that shows how far the run is."""
         write_atomic(self.samples / "latest.png", png)
 
 

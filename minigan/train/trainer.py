@@ -8,14 +8,15 @@ the state is `t` and the arrays that `state()` returns; there is no generator to
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import minigan as mg
-from minigan.data import Batches, drawing_from
+from minigan.data import Batches, Prefetch, drawing_from
 from minigan.errors import AnomalyError
 from minigan.nn import Module
 from minigan.optim import EMA, Optimizer
@@ -24,12 +25,12 @@ from minigan.train.checkpoint import fitting, group, load_part, nest, step_of
 from minigan.train.config import Config
 from minigan.train.errors import Diverged
 from minigan.train.norms import Norms
+from minigan.train.pictures import grid_png
 from minigan.train.quality import Report, evaluate
 from minigan.train.recipes import (
     build_generator,
     ema_decay,
     learning_rate,
-    training_images,
 )
 from minigan.train.sample import images_of, latents
 
@@ -69,16 +70,26 @@ class Trainer:
         self.step_count += 1
         return losses
 
+    @contextmanager
+    def prefetching(self) -> Iterator[None]:
+        """Let a thread prepare the next batches within the block; they are the same as without."""
+        own = self.batches
+        with Prefetch(own) as self.batches:
+            try:
+                yield
+            finally:
+                self.batches = own
+
     # -- what a recipe may do otherwise -----------------------------------------------------------
 
     def make_batches(self) -> Any:
-        """Return the data by position: `at(t)` is what step t sees."""
+        """Return the data by position, by default of `self.images`: `at(t)` is what step t sees."""
         config = self.config
-        return Batches(training_images(config), batch_size=config.batch_size, seed=config.seed)
+        return Batches(self.images, batch_size=config.batch_size, seed=config.seed)
 
     def reals(self, count: int) -> np.ndarray:
         """Return real images to set beside a preview: (N, C, H, W) in [-1, 1], N <= count."""
-        return self.batches.images[:count]
+        return self.images[:count]
 
     def sampler(self) -> Module:
         """Return the network that samples are drawn from, in evaluation mode."""
@@ -91,6 +102,13 @@ class Trainer:
         """
         z = latents(PREVIEW_SEEDS, self.config.latent)
         return images_of(self.sampler(), z, device=self.config.device)
+
+    def pictures(self) -> dict[str, bytes]:
+        """Return what is drawn of a step as PNG files: {name of the film: its next picture}.
+
+        The first one is the preview; it is also what `samples/latest.png` shows.
+        """
+        return {"step": grid_png(self.preview())}
 
     def norms(self) -> Norms:
         """Return the norms of the networks and of their last gradients; by default none."""

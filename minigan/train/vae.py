@@ -13,7 +13,7 @@ from typing import Any
 from minigan.data import stream
 from minigan.train.config import VAEConfig
 from minigan.train.norms import Norms, norms_of
-from minigan.train.recipes import build_optimizer, build_vae
+from minigan.train.recipes import build_networks, build_optimizer, training_images
 from minigan.train.trainer import Trainer
 
 
@@ -25,7 +25,8 @@ class VAETrainer(Trainer):
     """
 
     def __init__(self, config: VAEConfig) -> None:
-        self.vae = build_vae(config)
+        self.images = training_images(config)
+        (self.vae,) = build_networks(config, self.images)
         self.adam = build_optimizer(config, self.vae)
         super().__init__(config, self.vae.generator, [self.adam])
 

@@ -63,9 +63,10 @@ def test_the_help_states_range_and_defaults(name):
 
 
 def test_the_help_says_where_recipes_differ():
-    assert help_of("beta1").endswith("[default: digits 0.0, vae-digits 0.9, cyclegan 0.5]")
+    assert "[default: digits 0.0, dcgan 0.5, wgan-gp 0.0, " in help_of("beta1")
+    assert ", vae-digits 0.9, cyclegan 0.5" in help_of("beta1")
     assert help_of("save_every").endswith("[default: 250]")
-    assert help_of("steps").endswith("[default: digits 1000, vae-digits 1000, cyclegan 1500]")
-    assert help_of("latent").endswith("[default: digits 32, vae-digits 32]")
-    assert help_of("gamma").endswith("[default: digits 0.5]")
-    assert help_of("spectral_norm").endswith("[default: digits off]")
+    assert "[default: digits 1000, dcgan 2000, " in help_of("steps")
+    assert "cyclegan" not in help_of("latent")
+    assert help_of("kl_weight").endswith("[default: vae-digits 1.0]")
+    assert help_of("spectral_norm").endswith("[default: digits off, dcgan off, wgan-gp off]")

@@ -35,7 +35,7 @@ def test_changed_names_what_is_not_at_its_default():
         ({"gamma": -1.0}, "--gamma is -1.0: must be from 0"),
         ({"beta1": 1.0}, "--beta1 is 1.0: must be at least 0 and below 1"),
         ({"device": "tpu"}, "--device is 'tpu': must be cpu or cuda"),
-        ({"data": "faces"}, "--data is 'faces': must be digits"),
+        ({"size": 12}, "--size is 12: must be 0 or 8 or 16 or 32 or 64 or 128 or 256"),
         ({"steps": 1.5}, "--steps is 1.5: must be of type int"),
         ({"steps": True}, "--steps is True: must be of type int"),
         ({"spectral_norm": 1}, "--spectral-norm is 1: must be of type bool"),

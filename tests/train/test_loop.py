@@ -210,12 +210,12 @@ def test_the_real_images_are_those_of_the_data(tmp_path, config):
 
 def test_nothing_is_written_twice_for_one_step(tmp_path, config, monkeypatch):
     written = []
-    save, draw = Checkpoints.save, RunFolder.write_samples
+    save, draw = Checkpoints.save, RunFolder.write_sample
     monkeypatch.setattr(
         Checkpoints, "save", lambda *a: (written.append(("saved", a[2]["step"])), save(*a))
     )
     monkeypatch.setattr(
-        RunFolder, "write_samples", lambda *a: (written.append(("drawn", a[1])), draw(*a))
+        RunFolder, "write_sample", lambda *a: (written.append(("drawn", a[2])), draw(*a))
     )
     train(tmp_path, config)
     # on the way the checkpoint comes last, at the end first

@@ -58,11 +58,12 @@ def test_what_is_no_run_gives_one_line(tmp_path):
         RunFolder.open(tmp_path)
 
 
-def test_samples_are_written_twice(tmp_path):
+def test_samples_have_the_film_and_the_step_in_their_names(tmp_path):
     folder = RunFolder.create(tmp_path, GANConfig())
-    folder.write_samples(30, b"png")
+    folder.write_sample("triples", 30, b"png")
+    folder.write_latest(b"last")
     names = {p.name: p.read_bytes() for p in folder.samples.iterdir()}
-    assert names == {"step-000030.png": b"png", "latest.png": b"png"}
+    assert names == {"triples-000030.png": b"png", "latest.png": b"last"}
 
 
 def test_one_process_at_a_time_is_in_a_run(tmp_path):

@@ -25,7 +25,7 @@ def test_a_file_comes_between_the_defaults_and_the_command_line(tmp_path):
         (b"stepz = 7", "no option 'stepz'; did you mean 'steps'"),
         (b"steps = ", "is not valid TOML"),
         (b"\xff\xfe", "cannot read config .*: not a text file"),
-        (b"recipe = 'faces'", "bad.toml: no recipe is called 'faces': use one of digits, vae"),
+        (b"recipe = 'faces'", "bad.toml: no recipe is called 'faces': use one of digits, dcgan"),
         (b"recipe = ['digits']", "bad.toml: no recipe is called"),
         (b"recipe = 'vae-digits'\ngamma = 1", "no option 'gamma'; known: recipe, data"),
         (b"steps = 'many'", "config .*bad.toml: --steps is 'many': must be of type int"),

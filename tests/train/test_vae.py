@@ -145,7 +145,7 @@ def test_the_command_line_trains_samples_and_evaluates(tmp_path, capsys, monkeyp
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["vae"], "no recipe is called 'vae': use one of digits, vae-digits"),
+        (["vae"], "no recipe is called 'vae': use one of digits, dcgan, wgan-gp"),
         (["vae-digits", "--gamma=1"], "--gamma is no option of vae-digits: leave it out"),
         (["vae-digits", "--likelihood=poisson"], "must be bernoulli or binomial or gaussian"),
         (["--kl-weight=2"], "--kl-weight is no option of digits: leave it out"),

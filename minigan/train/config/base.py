@@ -1,8 +1,4 @@
-"""What a run is: one frozen dataclass a recipe, checked when it is made, written as TOML.
-
-An option exists in one place, here, with its default, its range and its help; the command line
-reads them from the classes in `CONFIGS`, one for each recipe.
-"""
+"""The options that every recipe has, and what all classes of options can do."""
 
 from __future__ import annotations
 
@@ -13,17 +9,17 @@ from typing import Any, ClassVar
 
 import tomli_w
 
-from minigan.losses import LOSSES
-from minigan.models.vae import LIKELIHOODS
 from minigan.train.errors import ConfigError
 from minigan.train.options import check, option
+
+SIZES = (0, 8, 16, 32, 64, 128, 256)  # of square images that networks double and halve
 
 
 @dataclass(frozen=True)
 class Config:
     """The options that every recipe has; making one with a value out of range raises `ConfigError`.
 
-    Each recipe has a class of its own below, with its own defaults; `about` says what it trains in
+    Each recipe has a class of its own, with its own defaults; `about` says what it trains in
     one line, `takes` how long that takes with the defaults on two cores.
     """
 
@@ -31,7 +27,7 @@ class Config:
     takes: ClassVar[str]
 
     recipe: str  # each class gives its own
-    data: str = option("digits", "The dataset", choices=("digits",))
+    data: str = option("digits", "The dataset: digits, stacked-digits, a file or a folder")
     steps: int = option(
         1000, "Steps; in a GAN each is one of D and one of G", low=1, high=10**8, decisive=False
     )
@@ -101,6 +97,11 @@ class Config:
         """Return the fields by name, each with its default, range and help."""
         return {field.name: field for field in dataclasses.fields(cls)}
 
+    @classmethod
+    def like(cls, field: str, default: Any) -> Any:
+        """Declare a field that this class has, with another default: for a class made from it."""
+        return option(default, **cls.options()[field].metadata)
+
     # -- TOML -------------------------------------------------------------------------------------
 
     def to_toml(self) -> str:
@@ -151,12 +152,8 @@ class Config:
         return dataclasses.replace(self, **options)
 
 
-def _like(field: str, default: Any) -> Any:
-    """Declare a field that every recipe has, with another default."""
-    return option(default, **Config.options()[field].metadata)
-
-
-def _named(recipe: str) -> Any:
+def named(recipe: str) -> Any:
+    """Declare the field `recipe` of a recipe's class."""
     return option(recipe, "The recipe", choices=(recipe,))
 
 
@@ -164,105 +161,7 @@ def _named(recipe: str) -> Any:
 class SampledConfig(Config):
     """The options of recipes whose generator makes images of latents."""
 
-    latent: int = option(32, "Size of the latent vector z", low=1, high=65536)
-
-
-@dataclass(frozen=True)
-class GANConfig(SampledConfig):
-    """The options of the recipe "digits": a GAN, by default with the non-saturating loss and R1.
-
-    >>> GANConfig(steps=10).batch_size
-    64
-    >>> GANConfig(lr=-1.0)
-    Traceback (most recent call last):
-        ...
-    minigan.train.errors.ConfigError: --lr is -1.0: must be above 0 and at most 1
-    """
-
-    about: ClassVar[str] = "a GAN, non-saturating loss and R1, on 8x8 digits"
-    takes: ClassVar[str] = "1 to 2 min"
-
-    recipe: str = _named("digits")
-    loss: str = option("non-saturating", "The adversarial loss", choices=tuple(LOSSES))
-    critic_steps: int = option(1, "Steps of D for one of G", low=1, high=1000)
-    gamma: float = option(
-        0.5, "Weight of R1, gamma/2 E|grad D(real)|^2; 0 is off", low=0, high=10**6
-    )
-    gp: float = option(
-        0.0, "Weight of WGAN-GP's penalty, E (|grad D| - 1)^2; 0 is off", low=0, high=10**6
-    )
-    spectral_norm: bool = option(False, "Divide D's weights by their spectral norms")
-
-
-@dataclass(frozen=True)
-class VAEConfig(SampledConfig):
-    """The options of the recipe "vae-digits": a VAE whose decoder is the generator of "digits"."""
-
-    about: ClassVar[str] = "a VAE, its decoder the generator of digits, on 8x8 digits"
-    takes: ClassVar[str] = "1 to 2 min"
-
-    recipe: str = _named("vae-digits")
-    beta1: float = _like("beta1", 0.9)
-    beta2: float = _like("beta2", 0.999)
-    likelihood: str = option("gaussian", "The distribution p(x|z) of pixels", choices=LIKELIHOODS)
-    kl_weight: float = option(1.0, "Weight of the KL divergence; 1 is the ELBO", low=0, high=10**6)
-
-
-@dataclass(frozen=True)
-class CycleGANConfig(Config):
-    """The options of the recipe "cyclegan": unpaired translation between two domains."""
-
-    about: ClassVar[str] = "two generators between digits and re-rendered others, unpaired"
-    takes: ClassVar[str] = "3 to 5 min"
-
-    recipe: str = _named("cyclegan")
-    data: str = option(
-        "rerendered-digits", "A pair of domains: its name, or a folder with trainA and trainB"
-    )
     size: int = option(
-        64, "Side of the images of a folder, a multiple of 2^halvings", low=8, high=1024
+        0, "Side of the images, resized to it; 0 is the data's, rounded up", choices=SIZES
     )
-    steps: int = _like("steps", 1500)
-    schedule_steps: int = _like("schedule_steps", 1500)
-    batch_size: int = _like("batch_size", 16)
-    lr: float = _like("lr", 1e-3)
-    beta1: float = _like("beta1", 0.5)
-    beta2: float = _like("beta2", 0.999)
-    ema: float = _like("ema", 0.99)
-    width: int = _like("width", 16)
-    loss: str = option(
-        "least-squares",
-        "The adversarial loss; of those that need no pairs",
-        choices=tuple(name for name in LOSSES if name != "relativistic"),
-    )
-    adversarial: float = option(2.0, "Weight of the generators' adversarial loss", low=0, high=1e6)
-    cycle: float = option(10.0, "Weight of the way there and back", low=0, high=1e6)
-    identity: float = option(
-        0.0,
-        "Weight of leaving alone what is of the target domain",
-        low=0,
-        high=1e6,
-    )
-    pool: int = option(50, "Translated images kept for each discriminator", low=0, high=10**5)
-    blocks: int = option(2, "Residual blocks of a generator", low=0, high=64)
-    halvings: int = option(1, "How often a generator halves the image", low=0, high=6)
-    padding: str = option(
-        "zeros", "At the borders; zeros tell where those are", choices=("zeros", "reflect")
-    )
-    shortcut: bool = option(True, "Learn a map of the colours beside the network")
-    layers: int = option(2, "Strided layers of a discriminator", low=1, high=6)
-
-
-CONFIGS: dict[str, type[Config]] = {
-    cls.options()["recipe"].default: cls for cls in (GANConfig, VAEConfig, CycleGANConfig)
-}
-DEFAULT = "digits"  # the recipe of `minigan train` alone
-
-
-def options_by_recipe() -> dict[str, dict[str, dataclasses.Field]]:
-    """Return every option of any recipe: {option: {recipe that has it: its field there}}."""
-    found: dict[str, dict[str, dataclasses.Field]] = {}
-    for recipe, cls in CONFIGS.items():
-        for name, field in cls.options().items():
-            found.setdefault(name, {})[recipe] = field
-    return found
+    latent: int = option(32, "Size of the latent vector z", low=1, high=65536)

@@ -1,0 +1,141 @@
+"""The options of the recipes whose generator makes images of latents: GANs, and a VAE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from minigan.losses import LOSSES
+from minigan.models.vae import LIKELIHOODS
+from minigan.train.config.base import SampledConfig, named
+from minigan.train.options import option
+
+
+@dataclass(frozen=True)
+class AdversarialConfig(SampledConfig):
+    """The options of every game between a generator and a discriminator."""
+
+    loss: str = option("non-saturating", "The adversarial loss", choices=tuple(LOSSES))
+    critic_steps: int = option(1, "Steps of D for one of G", low=1, high=1000)
+    gamma: float = option(
+        0.5, "Weight of R1, gamma/2 E|grad D(real)|^2; 0 is off", low=0, high=10**6
+    )
+    gp: float = option(
+        0.0, "Weight of WGAN-GP's penalty, E (|grad D| - 1)^2; 0 is off", low=0, high=10**6
+    )
+
+
+@dataclass(frozen=True)
+class GANConfig(AdversarialConfig):
+    """The options of the recipe "digits": DCGAN's pair with the non-saturating loss and R1.
+
+    >>> GANConfig(steps=10).batch_size
+    64
+    >>> GANConfig(lr=-1.0)
+    Traceback (most recent call last):
+        ...
+    minigan.train.errors.ConfigError: --lr is -1.0: must be above 0 and at most 1
+    """
+
+    about: ClassVar[str] = "a GAN, non-saturating loss and R1, on 8x8 digits"
+    takes: ClassVar[str] = "1 to 2 min"
+
+    recipe: str = named("digits")
+    spectral_norm: bool = option(False, "Divide D's weights by their spectral norms")
+
+
+@dataclass(frozen=True)
+class DCGANConfig(GANConfig):
+    """The options of the recipe "dcgan": the game as Radford et al. played it, without a penalty.
+
+    Adam with 2e-4 and betas (0.5, 0.999), arXiv:1511.06434, section 4.
+    """
+
+    about: ClassVar[str] = "DCGAN's pair and Adam, non-saturating loss, no penalty"
+    takes: ClassVar[str] = "1 to 2 min"
+
+    recipe: str = named("dcgan")
+    steps: int = GANConfig.like("steps", 2000)
+    schedule_steps: int = GANConfig.like("schedule_steps", 2000)
+    lr: float = GANConfig.like("lr", 2e-4)
+    beta1: float = GANConfig.like("beta1", 0.5)
+    beta2: float = GANConfig.like("beta2", 0.999)
+    gamma: float = GANConfig.like("gamma", 0.0)
+
+
+@dataclass(frozen=True)
+class WGANGPConfig(GANConfig):
+    """The options of the recipe "wgan-gp": a critic held to slope 1 (arXiv:1704.00028).
+
+    The paper's penalty, betas and critic steps; five times its learning rate, for fewer steps.
+    """
+
+    about: ClassVar[str] = "a Wasserstein GAN with gradient penalty, five critic steps"
+    takes: ClassVar[str] = "2 to 4 min"
+
+    recipe: str = named("wgan-gp")
+    lr: float = GANConfig.like("lr", 5e-4)
+    beta1: float = GANConfig.like("beta1", 0.0)
+    beta2: float = GANConfig.like("beta2", 0.9)
+    loss: str = GANConfig.like("loss", "wasserstein")
+    critic_steps: int = GANConfig.like("critic_steps", 5)
+    gamma: float = GANConfig.like("gamma", 0.0)
+    gp: float = GANConfig.like("gp", 10.0)
+
+
+@dataclass(frozen=True)
+class SNGANConfig(AdversarialConfig):
+    """The options of the recipe "sngan": the residual pair, spectral norm, hinge loss.
+
+    The paper's betas and critic steps (arXiv:1802.05957, table 3 and section 4), and a higher
+    learning rate than its 2e-4, for fewer steps.
+    """
+
+    about: ClassVar[str] = "residual networks, spectral norm on D, hinge loss, five steps of D"
+    takes: ClassVar[str] = "3 to 5 min"
+
+    recipe: str = named("sngan")
+    lr: float = AdversarialConfig.like("lr", 5e-4)
+    beta1: float = AdversarialConfig.like("beta1", 0.0)
+    beta2: float = AdversarialConfig.like("beta2", 0.9)
+    width: int = option(32, "Channels of both networks, at every size", low=1, high=4096)
+    latent: int = AdversarialConfig.like("latent", 64)
+    loss: str = AdversarialConfig.like("loss", "hinge")
+    critic_steps: int = AdversarialConfig.like("critic_steps", 5)
+    gamma: float = AdversarialConfig.like("gamma", 0.0)
+
+
+@dataclass(frozen=True)
+class StyleConfig(AdversarialConfig):
+    """The options of the recipe "style": StyleGAN's pair for small images (arXiv:1812.04948)."""
+
+    about: ClassVar[str] = "a generator by style: mapping, noise, AdaIN, mixing; R1"
+    takes: ClassVar[str] = "3 to 5 min"
+
+    recipe: str = named("style")
+    steps: int = AdversarialConfig.like("steps", 2000)
+    schedule_steps: int = AdversarialConfig.like("schedule_steps", 2000)
+    lr: float = AdversarialConfig.like("lr", 3e-3)
+    latent: int = AdversarialConfig.like("latent", 64)
+    mapping_layers: int = option(4, "Layers from a latent to its style", low=1, high=64)
+    mixing: float = option(
+        0.9, "Probability that a batch of G has the styles of two latents", low=0, high=1
+    )
+    blur: bool = option(False, "Enlarge bilinearly, not by nearest neighbours")
+    minibatch_std: int = option(
+        0, "Group in which D sees how varied images are; 0 is none", low=0, high=65536
+    )
+
+
+@dataclass(frozen=True)
+class VAEConfig(SampledConfig):
+    """The options of the recipe "vae-digits": a VAE whose decoder is the generator of "digits"."""
+
+    about: ClassVar[str] = "a VAE, its decoder the generator of digits, on 8x8 digits"
+    takes: ClassVar[str] = "1 to 2 min"
+
+    recipe: str = named("vae-digits")
+    beta1: float = SampledConfig.like("beta1", 0.9)
+    beta2: float = SampledConfig.like("beta2", 0.999)
+    likelihood: str = option("gaussian", "The distribution p(x|z) of pixels", choices=LIKELIHOODS)
+    kl_weight: float = option(1.0, "Weight of the KL divergence; 1 is the ELBO", low=0, high=10**6)
