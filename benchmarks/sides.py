@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -93,6 +94,15 @@ def _set_threads(framework: str, threads: int) -> None:
         import torch
 
         torch.set_num_threads(threads)
+
+
+def training(side: Side) -> AbstractContextManager:
+    """Return the block in which a side trains: minigan's may reuse transformed kernels."""
+    if side.framework != "minigan":
+        return nullcontext()
+    import minigan
+
+    return minigan.reuse_transforms()
 
 
 def set_minigan_threads(threads: int) -> None:

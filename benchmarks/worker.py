@@ -13,7 +13,7 @@ import time
 from dataclasses import asdict
 
 from benchmarks.machine import peak_memory_mib
-from benchmarks.sides import Side, Workload, build
+from benchmarks.sides import Side, Workload, build, training
 from benchmarks.workloads.sizes import Size
 
 
@@ -28,8 +28,9 @@ def main() -> None:
         answer({"absent": " ".join(str(error).split())})
         return
     answer({"ready": True})
-    for line in sys.stdin:
-        answer(turn(workload, **json.loads(line)))
+    with training(Side(**task["side"])):
+        for line in sys.stdin:
+            answer(turn(workload, **json.loads(line)))
 
 
 def turn(workload: Workload, steps: int) -> dict:

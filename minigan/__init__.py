@@ -25,6 +25,7 @@ from minigan.backend import (
     gpu_status,
     keep_memory,
     manual_seed,
+    reuse_transforms,
     scratch_bytes,
     set_default_device,
     set_num_threads,

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan.backend import backend_of, current_device, get_backend, is_array
+from minigan.backend import backend_of, current_device, forget, get_backend, is_array
 from minigan.errors import DeviceError, GraphError, ShapeError
 from minigan.node import Leaf, Node
 
@@ -182,8 +182,13 @@ class Tensor:
         value = value.data if isinstance(value, Tensor) else value
         value = self._fitting(value)
         self.data[...] = value
-        self._version[0] += 1
+        self.note_assigned()
         return self
+
+    def note_assigned(self) -> None:
+        """Say that the memory has been written to: the version goes up, nothing old is reused."""
+        self._version[0] += 1
+        forget(self.data)
 
     def _fitting(self, value: Any) -> Any:
         """What `assign_` may write: of this shape, on this device, and not of a wider kind."""

@@ -4,7 +4,7 @@ Here live the backends (`device.py`), random numbers with explicit state (`rando
 kernels that deserve a room of their own (`conv.py` and the algorithms behind its plan,
 `normalize.py` and `maps.py`, `elementwise.py`, `products.py`, `sums.py`, `padding.py`,
 `windows.py`, `special.py`), and the CPU's threads and memory (`threads.py`, `cores.py`,
-`parts.py`, `blas.py`, `memory.py`). Nothing here knows about gradients.
+`parts.py`, `blas.py`, `memory.py`, `reuse.py`). Nothing here knows about gradients.
 """
 
 from minigan.backend.device import (
@@ -22,6 +22,7 @@ from minigan.backend.device import (
 from minigan.backend.memory import free_memory, keep_memory
 from minigan.backend.plan import conv_algorithm
 from minigan.backend.random import Generator, default_generator, manual_seed
+from minigan.backend.reuse import forget, reuse_transforms
 from minigan.backend.threads import (
     free_scratch,
     get_num_threads,
@@ -37,6 +38,7 @@ __all__ = [
     "current_device",
     "default_generator",
     "device",
+    "forget",
     "free_memory",
     "free_scratch",
     "get_backend",
@@ -45,6 +47,7 @@ __all__ = [
     "is_array",
     "keep_memory",
     "manual_seed",
+    "reuse_transforms",
     "scratch_bytes",
     "set_default_device",
     "set_num_threads",

@@ -104,13 +104,18 @@ def _count(block: tuple[slice, slice], wide: int) -> int:
 # -- memory ---------------------------------------------------------------------------------------
 
 
-def apart(purpose: str, count: int, shape: tuple[int, ...], dtype: np.dtype) -> Array:
+def apart(
+    purpose: str, count: int, shape: tuple[int, ...], dtype: np.dtype, *, fresh: bool = False
+) -> Array:
     """Return scratch for `count` arrays of one shape that a transform reads or writes together.
 
     Powers of two apart, they would share a few places of the cache and drive one another out.
+    `fresh`: memory of its own, that stays as it is.
     """
     size = math.prod(shape)
-    return scratch(purpose, (count, size + GAP), dtype)[:, :size].reshape(count, *shape)
+    room = count, size + GAP
+    memory = np.empty(room, dtype) if fresh else scratch(purpose, room, dtype)
+    return memory[:, :size].reshape(count, *shape)
 
 
 # -- the two sides of a convolution ---------------------------------------------------------------

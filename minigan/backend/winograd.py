@@ -44,6 +44,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minigan.backend import reuse
 from minigan.backend.columns import Array, Geometry, Pair, channels_first, remainder_span
 from minigan.backend.threads import parallel, scratch
 from minigan.backend.tiles import (
@@ -89,7 +90,7 @@ def conv2d(x: Array, weight: Array, geometry: Geometry) -> Array:
     """Correlate x (N, C, H, W) with weight (O, C, K, L) -> (N, O, P, Q)."""
     f = transform_for(geometry)
     out = np.empty((geometry.batch, *geometry.out, geometry.filters), x.dtype)  # NHWC
-    kernel = transform_kernel(weight, f)  # U: (n n, s s C, O)
+    kernel = _transformed(transform_kernel, weight, f)  # U: (n n, s s C, O)
     source = Side(x, geometry.stride[0], tuple(-p for p in geometry.padding))
     target = Side(channels_first(out), 1, (0, 0))
     correlate(f, [Path(source, kernel, target, (0, 0))], geometry.out)
@@ -100,7 +101,7 @@ def conv_transpose2d(y: Array, weight: Array, geometry: Geometry) -> Array:
     """Spread y (N, O, P, Q) through weight (O, C, K, L) -> (N, C, H, W)."""
     f, s = transform_for(geometry), geometry.stride[0]
     out = np.empty((geometry.batch, *geometry.size, geometry.channels), y.dtype)  # NHWC
-    kernels = transform_turned_kernel(weight, f)  # U: (n n, s s, O, C)
+    kernels = _transformed(transform_turned_kernel, weight, f)  # U: (n n, s s, O, C)
     folded = Side(channels_first(out), s, tuple(-p for p in geometry.padding))
     paths, sizes = [], []
     for k, at in enumerate(folded.remainders):
@@ -239,24 +240,34 @@ def _add_chunk(
 # G (x) G, (n n, r r): whichever the products over tiles read in long runs.
 
 
-def transform_kernel(weight: Array, f: Transform) -> Array:
-    """Return U = G g G^T of weight (O, C, s r, s r) as (n n, s s C, O), in scratch memory."""
+def _transformed(transform: Callable[..., Array], weight: Array, f: Transform) -> Array:
+    """Return transform(weight, f), which may have been kept; see `reuse.py`."""
+    values = weight.size * f.window**2 // f.taps**2
+    key = transform.__name__, f
+    return reuse.transformed(weight, key, values, lambda fresh: transform(weight, f, fresh=fresh))
+
+
+def transform_kernel(weight: Array, f: Transform, *, fresh: bool = False) -> Array:
+    """Return U = G g G^T of weight (O, C, s r, s r) as (n n, s s C, O), in scratch memory.
+
+    `fresh`: in memory of its own.
+    """
     filters, channels, high, _ = weight.shape
     s, matrix = high // f.taps, np.kron(f.g, f.g).astype(weight.dtype)  # (n n, r r)
     taps = _fold(weight, f).transpose(1, 2, 3, 0)  # (C, s s, r r, O)
-    kernel = apart("kernel", len(matrix), (s * s, channels, filters), weight.dtype)
+    kernel = apart("kernel", len(matrix), (s * s, channels, filters), weight.dtype, fresh=fresh)
     out = kernel.transpose(2, 1, 0, 3)  # (C, s s, n n, O)
     _in_parts(lambda some: np.matmul(matrix, taps[some], out=out[some]), channels, kernel.size)
     return kernel.reshape(len(matrix), -1, filters)
 
 
-def transform_turned_kernel(weight: Array, f: Transform) -> Array:
+def transform_turned_kernel(weight: Array, f: Transform, *, fresh: bool = False) -> Array:
     """Return U of weight (O, C, s r, s r), its r x r taps in reverse, as (n n, s s, O, C)."""
     filters, channels, high, _ = weight.shape
     s, turned = high // f.taps, f.g[:, ::-1]
     matrix = np.kron(turned, turned).astype(weight.dtype)  # (n n, r r)
     taps = np.ascontiguousarray(weight).reshape(filters, channels, -1)
-    kernel = apart("kernel", len(matrix), (s * s, filters, channels), weight.dtype)
+    kernel = apart("kernel", len(matrix), (s * s, filters, channels), weight.dtype, fresh=fresh)
     order = _order(f, s).astype(weight.dtype)
 
     def transform(some: slice) -> None:

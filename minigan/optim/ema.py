@@ -48,7 +48,7 @@ class EMA:
             self._blocks.apply(self._approach, sources)
         finally:
             for average in averages.values():
-                average._version[0] += 1
+                average.note_assigned()
         buffers = dict(self.source.named_buffers())
         for name, copied in self.module.named_buffers():
             copied.assign_(buffers[name])

@@ -59,7 +59,7 @@ class Optimizer:
             self._blocks.apply(self._update, grads, self._steps)
         finally:  # also after Ctrl-C in the middle: what was written is seen
             for i in grads:
-                self.params[i]._version[0] += 1
+                self.params[i].note_assigned()
 
     def zero_grad(self) -> None:
         """Drop the gradients, so that the next backward pass starts from nothing."""

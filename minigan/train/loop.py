@@ -15,6 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
+from minigan.backend import reuse_transforms
 from minigan.data import drawing_from
 from minigan.nn import Module
 from minigan.train import checkpoint, pictures
@@ -147,6 +148,7 @@ def run(trainer: Trainer, folder: RunFolder, console: Console, *, hook: Hook | N
         showing(console, clock, config.steps) as show,
         event_files(folder.events, config, trainer.step_count) as note,
         trainer.prefetching(),
+        reuse_transforms(),
     ):
         _catch_up(trainer, folder, note)
         while trainer.step_count < config.steps and not stop:
