@@ -194,7 +194,7 @@ def _keep(trainer: Trainer, folder: RunFolder, note: Note) -> None:
     if _due(step, config.preview_every):
         draw_preview(trainer, folder)
     if _due(step, max(1, config.steps // _LOSSES_DRAWN)):
-        draw_losses(folder)
+        draw_losses(folder, config)
     if measured:
         write_figures(folder, trainer.sampler(), config, step, note=note)
     if measured or _due(step, config.save_every):
@@ -219,7 +219,7 @@ def _finish(trainer: Trainer, folder: RunFolder) -> None:
     save(trainer, folder)
     if trainer.config.preview_every:
         draw_preview(trainer, folder)
-    draw_losses(folder)
+    draw_losses(folder, trainer.config)
 
 
 def _due(step: int, every: int) -> bool:
@@ -260,10 +260,11 @@ def best_step(folder: RunFolder, trainer: type[Trainer]) -> int | None:
     return min(known, key=lambda step: (figures[step], -step), default=None)
 
 
-def draw_losses(folder: RunFolder) -> None:
+def draw_losses(folder: RunFolder, config: Config) -> None:
     """Draw the losses so far; all records are read again, so this is not for every checkpoint."""
     records = read_records(folder.metrics_file, "step")
-    write_atomic(folder.losses_picture, pictures.losses_png(records))
+    png = pictures.losses_png(records, config.indifference)
+    write_atomic(folder.losses_picture, png)
 
 
 def draw_preview(trainer: Trainer, folder: RunFolder) -> None:

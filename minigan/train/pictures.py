@@ -24,7 +24,7 @@ _WIDE = 64  # screen pixels for one image
 _LARGEST = 10**8  # screen pixels for a grid
 
 _CURVES = {
-    "loss_d": "D (without R1)",
+    "loss_d": "D (without penalties)",
     "loss_g": "G",
     "r1": "R1, gamma/2 |grad D(real)|²",
     "gp": "gradient penalty",
@@ -83,37 +83,38 @@ def tile(images: np.ndarray, columns: int, *, gap: int = 1) -> np.ndarray:
     return canvas
 
 
-def losses_png(records: Sequence[dict[str, Any]]) -> bytes:
+def losses_png(records: Sequence[dict[str, Any]], levels: Sequence[float] = ()) -> bytes:
     """Plot the losses of "step" records against the step; return a PNG file's bytes.
 
-    A GAN's dashed lines are the losses where the discriminator cannot tell real from fake: 2 log 2
-    for D and log 2 for G.
+    `levels`: dashed lines, a GAN's losses where the discriminator cannot tell real from fake.
     """
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     FigureCanvasAgg(figure)  # no pyplot: nothing global, no display
     axes = figure.subplots()
-    drawn = {name for name in _CURVES if _plot(axes, records, name)}
+    for name in _CURVES:
+        _plot(axes, records, name)
     axes.set(xlabel="step", ylabel="loss")
-    if not drawn or "loss_d" in drawn:
-        _draw_indifference(axes)
-    figure.legend(loc="outside upper center", ncols=4, fontsize="small", frameon=False)
+    _draw_levels(axes, levels)
+    if axes.lines:
+        figure.legend(loc="outside upper center", ncols=4, fontsize="small", frameon=False)
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=100, metadata={"Software": None})
     return out.getvalue()
 
 
-def _plot(axes: Axes, records: Sequence[dict[str, Any]], name: str) -> bool:
+def _plot(axes: Axes, records: Sequence[dict[str, Any]], name: str) -> None:
     """Plot one loss, if the records have it."""
     points = [(r["step"], r[name]) for r in records if r.get(name) is not None]
     if points:
         axes.plot(*zip(*points, strict=True), label=_CURVES[name], linewidth=1)
-    return bool(points)
 
 
-def _draw_indifference(axes: Axes) -> None:
-    for level, label in ((2 * math.log(2), "D cannot tell real from fake"), (math.log(2), None)):
+def _draw_levels(axes: Axes, levels: Sequence[float]) -> None:
+    for i, level in enumerate(levels):
+        label = None if i else "D cannot tell real from fake"
         axes.axhline(level, color="grey", linewidth=0.8, linestyle="--", label=label)
-    axes.set_ylim(bottom=0)
+    if levels and min(levels) > 0:
+        axes.set_ylim(bottom=0)
 
 
 def _png(image: Image.Image) -> bytes:

@@ -24,7 +24,7 @@ def config():
 @pytest.fixture
 def quick_curves(monkeypatch):
     """Write the losses themselves in the place of their picture, which takes longer than a step."""
-    monkeypatch.setattr(pictures, "losses_png", lambda records: repr(records).encode())
+    monkeypatch.setattr(pictures, "losses_png", lambda records, levels: repr(records).encode())
 
 
 @pytest.fixture

@@ -226,7 +226,7 @@ def test_the_losses_are_drawn_ten_times_whatever_the_number_of_checkpoints(
     tmp_path, config, monkeypatch
 ):
     drawn = []
-    monkeypatch.setattr(loop.pictures, "losses_png", lambda records: (drawn.append(1), b"")[1])
+    monkeypatch.setattr(loop.pictures, "losses_png", lambda *given: (drawn.append(1), b"")[1])
     train(tmp_path, config.replace(steps=40, save_every=1, preview_every=100))
     assert len(drawn) == 10
 

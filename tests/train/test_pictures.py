@@ -84,3 +84,9 @@ def test_a_grid_is_no_wider_than_its_images():
 def test_a_grid_of_too_many_pixels_is_refused():
     with pytest.raises(ConfigError, match="a grid of 16192 x 16192 pixels is too large: fewer"):
         pictures.grid_png(np.zeros((784, 1, 8, 8)), scale=64)
+
+
+def test_the_levels_are_lines_of_their_own():
+    records = [{"step": n, "loss_d": -3.0 + n, "loss_g": 0.7} for n in (0, 1, 2)]
+    plain, dashed = (decode(pictures.losses_png(records, levels)) for levels in ((), (1.4, 0.7)))
+    assert not np.array_equal(plain, dashed)

@@ -1,16 +1,38 @@
+import gzip
+
 import numpy as np
 import pytest
 
 import minigan as mg
-from minigan.train.config import GANConfig
+from minigan import losses
+from minigan.data import DataError, Prefetch
+from minigan.models import (
+    DCGANDiscriminator,
+    SNGANDiscriminator,
+    SNGANGenerator,
+    StyleDiscriminator,
+    StyleGenerator,
+)
+from minigan.train import loop
+from minigan.train.config import (
+    CONFIGS,
+    AdversarialConfig,
+    GANConfig,
+    SNGANConfig,
+    StyleConfig,
+    WGANGPConfig,
+)
 from minigan.train.recipes import (
+    build_generator,
     build_networks,
     build_optimizer,
     drawing_from,
     ema_decay,
     learning_rate,
+    real_images,
     training_images,
 )
+from minigan.train.sample import images_of, latents
 
 
 def same(a, b):
@@ -91,3 +113,128 @@ def test_averaging_starts_short_and_grows_to_the_configs():
 
 def test_the_images_are_the_training_part(config):
     assert training_images(config).shape == (1442, 1, 8, 8)
+
+
+# -- the networks of the recipes ------------------------------------------------------------------
+
+
+def networks_of(cls, **options):
+    return build_networks(cls(width=2, latent=3, batch_size=4, **options))
+
+
+def test_sngan_is_residual_and_normalised():
+    g, d = networks_of(SNGANConfig)
+    assert (type(g), type(d)) == (SNGANGenerator, SNGANDiscriminator)
+    assert any(name.endswith("weight_orig") for name in d.state_dict())
+
+
+def test_style_takes_its_options():
+    g, d = networks_of(StyleConfig, mapping_layers=3, minibatch_std=2, blur=True)
+    assert (type(g), type(d)) == (StyleGenerator, StyleDiscriminator)
+    assert len(list(g.mapping.parameters())) == 2 * 3
+    assert d.group == 2
+    assert "bilinear" in repr(g)
+
+
+def test_the_critic_of_wgan_gp_has_no_norm():
+    _, d = networks_of(WGANGPConfig)
+    assert type(d) is DCGANDiscriminator
+    assert "Norm" not in repr(d)
+
+
+@pytest.mark.parametrize(
+    "recipe", [r for r, c in CONFIGS.items() if issubclass(c, AdversarialConfig)]
+)
+def test_the_papers_games(recipe):
+    config = CONFIGS[recipe]()
+    played = {
+        "dcgan": ("non-saturating", 1, 0, 0),
+        "wgan-gp": ("wasserstein", 5, 0, 10),
+        "sngan": ("hinge", 5, 0, 0),
+    }
+    game = config.loss, config.critic_steps, config.gamma, config.gp
+    assert game == played.get(recipe, ("non-saturating", 1, 0.5, 0))
+
+
+@pytest.mark.parametrize("name", losses.LOSSES)
+def test_the_indifferent_losses_are_those_of_equal_scores(name):
+    zeros, loss = mg.zeros(5), losses.get(name)
+    levels = GANConfig(loss=name).indifference
+    if levels:
+        found = loss.discriminator(zeros, zeros).item(), loss.generator(zeros, zeros).item()
+        assert found == pytest.approx(levels)
+    else:
+        assert name in ("wasserstein", "hinge", "least-squares")
+
+
+# -- data of other sizes and colours --------------------------------------------------------------
+
+
+def idx(array):
+    head = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
+    return head + array.astype(np.uint8).tobytes()
+
+
+@pytest.fixture
+def mnist(tmp_path):
+    """A folder with forty random images of 28 x 28 in MNIST's format, two classes."""
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (40, 28, 28)), np.arange(40) % 2
+    for name, array in (("images-idx3", images), ("labels-idx1", labels)):
+        (tmp_path / f"t10k-{name}-ubyte.gz").write_bytes(gzip.compress(idx(array)))
+    return tmp_path
+
+
+def test_images_are_rounded_up_to_a_size_that_networks_double(mnist):
+    config = GANConfig(data=str(mnist))
+    assert training_images(config).shape == (32, 1, 32, 32)
+    assert real_images(config, "test").images.shape == (8, 1, 32, 32)
+    assert training_images(config.replace(size=16)).shape == (32, 1, 16, 16)
+
+
+def test_networks_have_the_channels_and_the_size_of_the_data():
+    for recipe in ("digits", "sngan", "style", "vae-digits"):
+        cls = CONFIGS[recipe]
+        config = cls(data="stacked-digits", width=2, latent=3, batch_size=4, size=16)
+        assert images_of(build_generator(config), latents([0], 3)).shape == (1, 3, 16, 16)
+
+
+@pytest.mark.parametrize("recipe", ["wgan-gp", "style"])
+def test_a_run_on_idx_files_is_measured_against_their_classes(mnist, recipe):
+    cls = CONFIGS[recipe]
+    config = cls(data=str(mnist), width=2, latent=3, batch_size=4, size=8, eval_samples=100)
+    trainer = loop.make_trainer(config)
+    assert all(np.isfinite(list(trainer.step().values())))
+    report = trainer.measure(trainer.sampler(), config)
+    assert len(report.floor.shares) == 2
+    assert report.compared == 32
+
+
+def test_images_that_are_not_square_are_refused(tmp_path):
+    file = tmp_path / "flat-images-idx3-ubyte"
+    file.write_bytes(idx(np.zeros((10, 4, 9))))
+    with pytest.raises(DataError, match="images of 4 x 9 are not square: give --size"):
+        training_images(GANConfig(data=str(file)))
+    assert training_images(GANConfig(data=str(file), size=8)).shape[1:] == (1, 8, 8)
+
+
+def test_images_that_are_too_large_are_refused(tmp_path):
+    file = tmp_path / "large-images-idx3-ubyte"
+    file.write_bytes(idx(np.zeros((10, 300, 300))))
+    with pytest.raises(DataError, match="images of 300 x 300 are too large: give --size"):
+        training_images(GANConfig(data=str(file)))
+
+
+# -- prefetching ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipe", CONFIGS)
+def test_prefetched_steps_are_the_same(recipe, small):
+    settings = dict(text.removeprefix("--set=").split("=") for text in small(CONFIGS[recipe]))
+    config = CONFIGS[recipe](**{name: int(value) for name, value in settings.items()})
+    plain, ahead = (loop.make_trainer(config) for _ in range(2))
+    expected = [plain.step() for _ in range(3)]
+    with ahead.prefetching():
+        assert isinstance(ahead.batches, Prefetch)
+        assert [ahead.step() for _ in range(3)] == expected
+    assert not isinstance(ahead.batches, Prefetch)

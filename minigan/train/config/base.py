@@ -92,6 +92,11 @@ class Config:
                 f"--eval-samples is {self.eval_samples}: use at least 100, or 0 for no figures"
             )
 
+    @property
+    def indifference(self) -> tuple[float, ...]:
+        """The losses of D and G where D cannot tell real from fake, if they are certain numbers."""
+        return ()
+
     @classmethod
     def options(cls) -> dict[str, dataclasses.Field]:
         """Return the fields by name, each with its default, range and help."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -23,6 +24,20 @@ class AdversarialConfig(SampledConfig):
     gp: float = option(
         0.0, "Weight of WGAN-GP's penalty, E (|grad D| - 1)^2; 0 is off", low=0, high=10**6
     )
+
+    @property
+    def indifference(self) -> tuple[float, ...]:
+        return _INDIFFERENCE.get(self.loss, ())
+
+
+# A D without an opinion has logits 0, and softplus(0) = log 2. Other losses have no such point, or
+# reach it at scores of any size.
+_LOG2 = math.log(2.0)
+_INDIFFERENCE = {
+    "non-saturating": (2 * _LOG2, _LOG2),
+    "minimax": (2 * _LOG2, -_LOG2),
+    "relativistic": (_LOG2, _LOG2),
+}
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,6 @@ _NAMES = {
     "reconstruction": "−log p(x|z)",
     "kl": "KL(q(z|x) ‖ N(0, I))",
 }
-# The losses of a D that cannot tell, and of its G, by recipe: softplus(0) = log 2 twice and once.
-_INDIFFERENT = {"digits": (2 * math.log(2), math.log(2))}
 
 
 def charts_of(run: Gathered) -> list[Chart]:
@@ -65,7 +63,7 @@ def _losses(run: Gathered, losses: Sequence[Series]) -> Iterator[Chart]:
             run,
             "Losses",
             players[i : i + _TOGETHER],
-            levels=() if i else _INDIFFERENT.get(run.config.recipe, ()),
+            levels=() if i else run.config.indifference,
             levels_name="where D cannot tell real from fake",
         )
     yield from (_chart(run, _name(s.name), [s]) for s in losses if s not in players)
