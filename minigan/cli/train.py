@@ -17,7 +17,7 @@ from rich.console import Console
 from minigan.backend import get_backend, keep_memory
 from minigan.cli.options import with_config_options
 from minigan.cli.tables import print_config, print_report
-from minigan.train.config import CONFIGS, DEFAULT, Config, SampledConfig
+from minigan.train.config import CONFIGS, DEFAULT, Config, SampledConfig, StyleConfig
 from minigan.train.errors import ConfigError, Diverged, RunError, Stopped
 from minigan.train.events import check_writer
 from minigan.train.files import write_atomic
@@ -197,6 +197,10 @@ def sample(
         int | None,
         typer.Option("--scale", min=1, max=64, help="Side of a pixel [default: images 64 wide]."),
     ] = None,
+    psi: Annotated[
+        float | None,
+        typer.Option("--psi", help="Truncation of a style run: 1 is none, 0 the mean image [1]."),
+    ] = None,
     at: AtOption = "last",
 ) -> None:
     """Draw a grid of samples: a seed names an image, whatever else is drawn."""
@@ -210,13 +214,22 @@ def sample(
             f"{run} is of {folder.config().recipe}, whose images are not drawn from seeds: "
             f"{_to_see(folder, folder.config())}"
         )
+    options = {} if psi is None else {"psi": _psi(psi, folder.config())}
     target = out or folder.path / "grid.png"
     _check_picture(target)
     generator, config, step = loop.load_generator(folder, at=at, tell=print)
     with blas_threads(config.threads):
-        images = images_of(generator, latents(chosen, config.latent))
+        images = images_of(generator, latents(chosen, config.latent), **options)
     write_atomic(target, grid_png(images, columns=columns, scale=scale))
     print(f"{target}: {len(chosen)} images of step {step}")
+
+
+def _psi(psi: float, config: Config) -> float:
+    if not isinstance(config, StyleConfig):
+        raise ConfigError(f"--psi is for runs of style, not of {config.recipe}: leave it out")
+    if not -2.0 <= psi <= 2.0:
+        raise ConfigError(f"--psi is {psi}: must be from -2 to 2; 1 is no truncation")
+    return psi
 
 
 def evaluate(

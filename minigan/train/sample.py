@@ -50,18 +50,21 @@ def latents(seeds: Sequence[int], size: int) -> np.ndarray:
     return np.stack([Generator(seed).normal(size) for seed in seeds])
 
 
-def images_of(generator: Any, z: np.ndarray, *, chunk: int = 1, device: str = "cpu") -> np.ndarray:
+def images_of(
+    generator: Any, z: np.ndarray, *, chunk: int = 1, device: str = "cpu", **options: Any
+) -> np.ndarray:
     """Compute images (N, C, H, W) of latents (N, Z) in evaluation mode; host arrays.
 
     `chunk` images at a time: 1 keeps every image independent of the others to the last bit; larger
-    ones are faster, for statistics. The generator's mode is left as it was.
+    ones are faster, for statistics. `options` are the generator's own, such as a style generator's
+    psi. The generator's mode is left as it was.
     """
     was_training = generator.training
     generator.eval()
     try:
         with mg.no_grad():
             parts = [
-                generator(mg.tensor(z[i : i + chunk], device=device)).numpy()
+                generator(mg.tensor(z[i : i + chunk], device=device), **options).numpy()
                 for i in range(0, len(z), chunk)
             ]
     finally:

@@ -340,3 +340,27 @@ def test_a_folder_of_two_domains_that_is_none_is_refused(tmp_path, capsys):
     assert "no folder trainA nor trainB" in capsys.readouterr().err
     assert run([*command, "data=photograph"]) == 1
     assert "did you mean 'photographs'" in capsys.readouterr().err
+
+
+def test_a_style_run_is_sampled_with_truncation(out, tmp_path, capsys):
+    assert run(["train", "style", "--out", str(out), "--steps=1", "--eval-samples=0", *TINY]) == 0
+    folder, pictures = out / "00000-style", []
+    for psi in ("1", "0.5", "0"):
+        target = tmp_path / f"{psi}.png"
+        sample = ["sample", str(folder), "--seeds=0-3", f"--psi={psi}", "--out", str(target)]
+        assert run(sample) == 0
+        pictures.append(np.asarray(Image.open(target)).astype(int))
+    target = tmp_path / "plain.png"
+    assert run(["sample", str(folder), "--seeds=0-3", "--out", str(target)]) == 0
+    np.testing.assert_array_equal(np.asarray(Image.open(target)), pictures[0])
+    away = [np.abs(picture - pictures[2]).mean() for picture in pictures]
+    assert away[0] > away[1] > away[2] == 0
+    capsys.readouterr()
+    said = fails(capsys, ["sample", folder, "--psi=7"])
+    assert "--psi is 7.0: must be from -2 to 2" in said
+
+
+def test_truncation_is_for_style_alone(trained, capsys):
+    assert "--psi is for runs of style, not of digits" in fails(
+        capsys, ["sample", trained, "--psi=0.5"]
+    )
