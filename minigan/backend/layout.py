@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigan.backend.columns import Array
+from minigan.backend.reuse import transformed
 from minigan.backend.threads import parallel, scratch
 
 TOGETHER = 4  # pieces to a task: neighbours often lie in the same lines of the cache
@@ -47,12 +48,22 @@ def channels_last(x: Array) -> Array:
 
 def filters_last(weight: Array) -> Array:
     """Return a kernel (O, C, K, L) as contiguous (K, L, C, O), in scratch memory if it is large."""
-    return contiguous(weight.transpose(2, 3, 1, 0), axis=-1, step=8, purpose="kernel")
+    return _kernel(weight, (2, 3, 1, 0), axis=-1)
 
 
 def channels_of_filters_last(weight: Array) -> Array:
     """Return a kernel (O, C, K, L) as contiguous (K, L, O, C), in scratch memory if it is large."""
-    return contiguous(weight.transpose(2, 3, 0, 1), axis=2, step=8, purpose="kernel")
+    return _kernel(weight, (2, 3, 0, 1), axis=2)
+
+
+def _kernel(weight: Array, order: tuple[int, ...], *, axis: int) -> Array:
+    """Return a kernel with its axes in another order, which may have been kept; see `reuse.py`."""
+    turned = weight.transpose(order)
+
+    def make(fresh: bool) -> Array:
+        return contiguous(turned, axis=axis, step=8, purpose=None if fresh else "kernel")
+
+    return transformed(weight, order, weight.size, make)
 
 
 def filters_first(taps: Array) -> Array:

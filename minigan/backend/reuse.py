@@ -2,7 +2,8 @@
 
 Between two steps of an optimiser a network's weights are put to use several times: a critic sees
 real images, fakes and points between them, and its data gradient and their derivatives use the
-same kernels again. Winograd's way transforms a kernel at every use, unless it may keep the result.
+same kernels again. Winograd's way transforms a kernel at every use, and the direct way brings it
+into another order, unless they may keep the result.
 
 It may within `reuse_transforms()`, where weights change as they should: by `assign_`, an optimiser,
 an average, all of which raise the version of what they write and report it here (`forget`). What
@@ -108,6 +109,8 @@ def forget(array: Any) -> None:
 
 
 def _keep(base: Array, key: Any, kernel: Array) -> Array:
+    if _base(kernel) is base:  # it was in order as it is; kept, it would keep the weight alive
+        return kernel
     owner = id(base)
     if owner not in _kept.owners:  # when the memory goes, its number may be given to another one
         _kept.owners[owner] = weakref.ref(base, lambda _: _kept.drop(owner))

@@ -159,6 +159,37 @@ def test_a_weight_that_is_gone_takes_its_kernel_along(rng, convolve):
         assert reuse._kept.room == 1 << 20
 
 
+@pytest.mark.parametrize("shape", [(32, 64, 5, 5), (16, 16, 1, 1)])
+def test_the_direct_way_keeps_its_order_too(rng, shape):
+    x = mg.tensor(rng.normal(size=(2, shape[1], 8, 8)).astype(np.float32), requires_grad=True)
+    weight, padding = kernel(rng, shape), shape[-1] // 2
+
+    def both():
+        with mg.conv_algorithm("direct"):
+            y = mg.conv2d(x, weight, padding=padding)
+            return y.numpy(), mg.grad((y * y).sum(), x)[0].numpy()
+
+    with mg.reuse_transforms():
+        for _ in range(2):
+            first, again = both(), both()
+            weight.assign_(weight.numpy() + 1)
+            assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+            assert not np.array_equal(both()[0], first[0])
+        kept = both()
+    plain = both()
+    assert all(np.array_equal(a, b) for a, b in zip(kept, plain, strict=True))
+
+
+def test_a_kernel_that_is_in_order_as_it_is_does_not_keep_its_weight_alive(rng):
+    x = mg.tensor(rng.normal(size=(2, 1, 8, 8)).astype(np.float32))
+    with mg.reuse_transforms():
+        weight = kernel(rng, (1, 1, 3, 3))
+        mg.conv2d(x, weight)
+        del weight
+        gc.collect()
+        assert reuse._kept.kernels == {}
+
+
 def test_blocks_may_be_nested_and_end_with_an_error(rng, convolve, made):
     weight = kernel(rng)
     with pytest.raises(RuntimeError, match="inside"), mg.reuse_transforms():  # noqa: PT012
