@@ -118,7 +118,8 @@ def line(values: Sequence[float], times: Sequence[float], power: float) -> tuple
 def measure(series: Series, *, most: int | None = None, repeats: int = 3) -> dict[str, Any]:
     """Time a series (its first `most` values) and fit the exponent."""
     values = series.values[:most]
-    times = [seconds(series.make(value), repeats=repeats) for value in values]
+    with mg.reuse_transforms():  # as a training does
+        times = [seconds(series.make(value), repeats=repeats) for value in values]
     fitted = [(v, t) for v, t in zip(values, times, strict=True) if v >= series.fit_from]
     fitted = fitted if len(fitted) > 1 else list(zip(values, times, strict=True))
     fixed, deviation = line(*zip(*fitted, strict=True), series.expected)

@@ -22,7 +22,7 @@ from rich.table import Table
 import minigan as mg
 from benchmarks import machine, report, work
 from benchmarks.clock import seconds
-from benchmarks.sides import MINIGAN, WORKLOADS, build, set_minigan_threads
+from benchmarks.sides import MINIGAN, WORKLOADS, build, set_minigan_threads, training
 from benchmarks.workloads.sizes import FULL, SMOKE, STEPS
 from minigan.profiler import Profile
 
@@ -52,14 +52,15 @@ def measure(workload: str, *, smoke: bool, threads: int, shapes: bool) -> list[d
     played = build(MINIGAN, workload, (SMOKE if smoke else FULL)[workload], threads)
     name = work.geometry if shapes else None
     steps = 1 if smoke else STEPS[workload]
-    for _ in range(1 if smoke else 3):
-        played.step()
-    with mg.profile(name=name, work=work.flops) as arithmetic:
-        for _ in range(steps):
+    with training(MINIGAN):
+        for _ in range(1 if smoke else 3):
             played.step()
-    with mg.profile(name=name, work=work.traffic) as memory:
-        for _ in range(steps):
-            played.step()
+        with mg.profile(name=name, work=work.flops) as arithmetic:
+            for _ in range(steps):
+                played.step()
+        with mg.profile(name=name, work=work.traffic) as memory:
+            for _ in range(steps):
+                played.step()
     rows = [_row(arithmetic, memory, row.name, steps) for row in arithmetic.rows]
     python = (arithmetic.seconds - arithmetic.kernel_seconds) / steps
     rows.append({**_EMPTY, "op": "(Python: engine, optimiser)", "ms": python * 1e3})
