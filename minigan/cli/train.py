@@ -22,7 +22,7 @@ from minigan.train.errors import ConfigError, Diverged, RunError, Stopped
 from minigan.train.events import check_writer
 from minigan.train.files import write_atomic
 from minigan.train.progress import say
-from minigan.train.recipes import build_networks
+from minigan.train.recipes import build_networks, settled
 from minigan.train.run_folder import RunFolder, next_path
 from minigan.train.sample import images_of, latents, parse_seeds
 from minigan.train.settings import build_config, given_options
@@ -62,7 +62,7 @@ def train(
     options: dict[str, Any],
 ) -> None:
     """Train a recipe (`minigan recipes` lists them) in a new folder under --out."""
-    chosen = build_config(options, settings=settings or (), recipe=recipe, file=config)
+    chosen = settled(build_config(options, settings=settings or (), recipe=recipe, file=config))
     _check_means(chosen)
     if dry_run:
         _describe(chosen, next_path(out, chosen.recipe))

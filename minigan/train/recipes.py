@@ -7,11 +7,13 @@ of a checkpoint, can be built again at any time.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minigan.data import DataError, Dataset, Domains, drawing_from, open_dataset, open_pair, resize
+from minigan.data.catalogue import DATASETS, PAIRS
 from minigan.models import (
     ConvVAE,
     DCGANDiscriminator,
@@ -63,6 +65,16 @@ def real_images(config: SampledConfig, part: str = "train") -> Dataset:
 def training_images(config: SampledConfig) -> np.ndarray:
     """Return the real images: (N, C, S, S), float32 in [-1, 1]."""
     return real_images(config).images
+
+
+def settled(config: Config) -> Config:
+    """Return a config whose data, if it is a file or a folder, is found from everywhere.
+
+    So that a run can be resumed from another working directory.
+    """
+    path = Path(config.data)
+    named = config.data in (*DATASETS, *PAIRS) or config.options()["data"].metadata["choices"]
+    return config if named or not path.exists() else config.replace(data=str(path.resolve()))
 
 
 def open_domains(config: CycleGANConfig) -> Domains:

@@ -30,6 +30,7 @@ from minigan.train.recipes import (
     ema_decay,
     learning_rate,
     real_images,
+    settled,
     training_images,
 )
 from minigan.train.sample import images_of, latents
@@ -208,6 +209,22 @@ def test_a_run_on_idx_files_is_measured_against_their_classes(mnist, recipe):
     report = trainer.measure(trainer.sampler(), config)
     assert len(report.floor.shares) == 2
     assert report.compared == 32
+
+
+def test_data_is_found_from_everywhere(mnist, monkeypatch, tmp_path_factory):
+    monkeypatch.chdir(mnist.parent)
+    config = settled(GANConfig(data=mnist.name))
+    assert config.data == str(mnist)
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert training_images(config).shape == (32, 1, 32, 32)
+
+
+def test_a_name_stays_a_name(monkeypatch, tmp_path):
+    (tmp_path / "digits").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert settled(GANConfig()).data == "digits"
+    assert settled(GANConfig(data="./digits")).data == str(tmp_path / "digits")
+    assert settled(GANConfig(data="absent")).data == "absent"
 
 
 def test_images_that_are_not_square_are_refused(tmp_path):
