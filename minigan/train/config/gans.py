@@ -102,21 +102,22 @@ class WGANGPConfig(GANConfig):
 class SNGANConfig(AdversarialConfig):
     """The options of the recipe "sngan": the residual pair, spectral norm, hinge loss.
 
-    The paper's betas and critic steps (arXiv:1802.05957, table 3 and section 4), and a higher
-    learning rate than its 2e-4, for fewer steps.
+    The paper's betas (arXiv:1802.05957, table 3 and section 4). It takes five steps of D for one of
+    G at a rate of 2e-4; on digits one at 1e-3 gives better samples in less time.
     """
 
-    about: ClassVar[str] = "residual networks, spectral norm on D, hinge loss, five steps of D"
+    about: ClassVar[str] = "residual networks, spectral norm on D, hinge loss"
     takes: ClassVar[str] = "3 to 5 min"
 
     recipe: str = named("sngan")
-    lr: float = AdversarialConfig.like("lr", 5e-4)
+    steps: int = AdversarialConfig.like("steps", 2000)
+    schedule_steps: int = AdversarialConfig.like("schedule_steps", 2000)
+    lr: float = AdversarialConfig.like("lr", 1e-3)
     beta1: float = AdversarialConfig.like("beta1", 0.0)
     beta2: float = AdversarialConfig.like("beta2", 0.9)
     width: int = option(32, "Channels of both networks, at every size", low=1, high=4096)
     latent: int = AdversarialConfig.like("latent", 64)
     loss: str = AdversarialConfig.like("loss", "hinge")
-    critic_steps: int = AdversarialConfig.like("critic_steps", 5)
     gamma: float = AdversarialConfig.like("gamma", 0.0)
 
 
