@@ -2,6 +2,7 @@
 
     app.py       the way in: every expected problem becomes one line and an exit code
     train.py     minigan train, resume, sample, evaluate
+    translate.py minigan translate
     runs.py      minigan recipes, runs
     report.py    minigan report
     lecture.py   minigan lecture

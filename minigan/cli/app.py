@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
 
 from minigan import __version__
-from minigan.cli import bench, check, lecture, report, runs, train
-from minigan.data import DataError
+from minigan.cli import bench, check, lecture, report, runs, train, translate
+from minigan.data import DataError, SkippedFiles
 from minigan.errors import DeviceError
 from minigan.train.errors import Stopped, TrainError
 
@@ -27,6 +30,7 @@ app = typer.Typer(
 app.command()(train.train)
 app.command()(train.resume)
 app.command()(train.sample)
+app.command()(translate.translate)
 app.command()(train.evaluate)
 app.command()(report.report)
 app.command()(runs.recipes)
@@ -51,9 +55,11 @@ def _root(
 def dispatch(arguments: list[str]) -> int:
     """Run one command: 0, or after one line on stderr 1 (failed), 2 (usage), 130 (Ctrl-C)."""
     try:
-        code = app(arguments, prog_name="minigan", standalone_mode=False, obj=arguments) or 0
+        with _skipped_files_in_one_line():
+            code = app(arguments, prog_name="minigan", standalone_mode=False, obj=arguments) or 0
     except _UsageProblem as problem:  # "No such option" and the like
-        return _fail(problem.format_message(), code=problem.exit_code)
+        text = " ".join(problem.format_message().split())  # choices come on lines of their own
+        return _fail(text, code=problem.exit_code)
     except Stopped as problem:
         return _fail(str(problem), code=_STOPPED)
     except (TrainError, DeviceError, DataError) as problem:
@@ -67,6 +73,28 @@ def dispatch(arguments: list[str]) -> int:
         code = _STOPPED
     # typer turns Ctrl-C into an exception or into this code, depending on its version.
     return _fail("interrupted", code=code) if code == _STOPPED else code
+
+
+@contextmanager
+def _skipped_files_in_one_line() -> Iterator[None]:
+    """Say once, and as everything else is said, which files were left out.
+
+    Python's own form names a line of the source; a dataset that is opened again would be told of
+    again. All other warnings are shown as before.
+    """
+    told: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        if not issubclass(category, SkippedFiles):
+            former(message, category, *place)
+        elif str(message) not in told:
+            told.add(str(message))
+            print(f"minigan: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SkippedFiles)
+        former, warnings.showwarning = warnings.showwarning, show
+        yield
 
 
 def _fail(text: str, *, code: int = 1) -> int:

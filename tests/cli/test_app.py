@@ -1,11 +1,13 @@
 import signal
 import subprocess
 import sys
+import warnings
 
 import pytest
 
 from minigan import __version__, cli
 from minigan.cli import run
+from minigan.data import Skipped, SkippedFiles
 
 
 def test_version(capsys):
@@ -16,7 +18,16 @@ def test_version(capsys):
 def test_no_arguments_show_the_help(capsys):
     assert run([]) == 0
     said = capsys.readouterr().out
-    for command in ("train", "resume", "sample", "evaluate", "recipes", "runs", "info"):
+    for command in (
+        "train",
+        "resume",
+        "sample",
+        "translate",
+        "evaluate",
+        "recipes",
+        "runs",
+        "info",
+    ):
         assert f"\n  {command} " in said
 
 
@@ -113,6 +124,41 @@ def test_a_lack_of_space_gives_one_line(monkeypatch, capsys, error, said):
     monkeypatch.setattr("minigan.cli.app.app", short)
     assert run(["info"]) == 1
     assert capsys.readouterr().err == f"minigan: {said}\n"
+
+
+def test_skipped_files_are_told_once_in_one_line(monkeypatch, capsys):
+    def opened_twice(*_, **__):
+        for name in ("a.png", "a.png", "b.png"):
+            text = f"pictures: skipped 1 of 3: {name} (empty)"
+            warnings.warn(SkippedFiles(text, [Skipped(name, "empty")]), stacklevel=1)
+
+    monkeypatch.setattr("minigan.cli.app.app", opened_twice)
+    former = warnings.showwarning, list(warnings.filters)
+    lines = [f"minigan: pictures: skipped 1 of 3: {name}.png (empty)\n" for name in "ab"]
+    for _ in range(2):  # each command tells of its own
+        assert run(["info"]) == 0
+        assert capsys.readouterr() == ("", "".join(lines))
+    assert (warnings.showwarning, list(warnings.filters)) == former
+
+
+def test_other_warnings_are_shown_as_ever(monkeypatch):
+    monkeypatch.setattr("minigan.cli.app.app", lambda *_, **__: warnings.warn("odd", stacklevel=1))
+    with pytest.warns(UserWarning, match="^odd$") as shown:
+        assert run(["info"]) == 0
+    assert len(shown) == 1
+    with pytest.raises(UserWarning, match="^odd$"):  # warnings are errors here
+        run(["info"])
+
+
+def test_what_is_shown_of_warnings_comes_back_after_an_error(monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("minigan.cli.app.app", broken)
+    former = warnings.showwarning
+    with pytest.raises(ZeroDivisionError):
+        run(["info"])
+    assert warnings.showwarning is former
 
 
 def test_the_module_is_the_command():
