@@ -15,6 +15,7 @@ from minigan.train.config import Config
 from minigan.train.options import describe_range
 from minigan.train.progress import losses_text
 from minigan.train.quality import COVERED, NEAREST, Figures, Report
+from minigan.train.toy_figures import ToyFigures, ToyReport
 from minigan.train.translation import TranslationFigures, TranslationReport
 
 if TYPE_CHECKING:  # it imports what draws, and most commands draw nothing
@@ -42,6 +43,14 @@ _TRANSLATION_ROWS: tuple[tuple[str, Callable[[TranslationFigures], str]], ...] =
     ("error, B to A", lambda f: _known(f.error_back, ".4f")),
     ("cycle error, A", lambda f: _known(f.cycle, ".4f")),
     ("labels kept, A to B", lambda f: _known(f.labels_kept, ".1%")),
+)
+
+
+_TOY_ROWS: tuple[tuple[str, Callable[[ToyFigures], str]], ...] = (
+    ("Wasserstein-1 distance", lambda f: f"{f.distance:.4f}"),
+    ("modes captured", lambda f: str(f.captured)),
+    ("samples within 3 sigma", lambda f: f"{f.high_quality:.1%}"),
+    ("reverse KL of modes, nats", lambda f: f"{f.reverse_kl:.4f}"),
 )
 
 
@@ -105,14 +114,21 @@ def _table(console: Console, *columns: str) -> Table:
     return table
 
 
-def print_report(console: Console, report: Report | TranslationReport) -> None:
+def print_report(console: Console, report: Report | TranslationReport | ToyReport) -> None:
     """Print the figures of a generator between the floor and the untrained generator.
 
     Those of a translation stand beside maps that have learned nothing.
     """
     if isinstance(report, TranslationReport):
         _print_translation(console, report)
-        return
+    elif isinstance(report, ToyReport):
+        _print_toy(console, report)
+    else:
+        _print_images(console, report)
+
+
+def _print_images(console: Console, report: Report) -> None:
+    """Print the figures of a generator of images, and its classes one by one."""
     console.width = max(console.width, _WIDTH)
     table = Table(box=SIMPLE_HEAD, title="Quality, against held-out real images")
     table.add_column()
@@ -131,6 +147,20 @@ def print_report(console: Console, report: Report | TranslationReport) -> None:
         "floor is best",
         highlight=False,
     )
+
+
+def _print_toy(console: Console, report: ToyReport) -> None:
+    """Print the figures of a generator of points; a target without modes has one row."""
+    table = Table(box=SIMPLE_HEAD, title="Quality, against the target")
+    table.add_column()
+    for name in ("real (floor)", "generator", "untrained"):
+        table.add_column(name, justify="right")
+    figures = (report.floor, report.generator, report.untrained)
+    for name, show in _TOY_ROWS[: None if report.modes else 1]:
+        table.add_row(name, *(show(f) for f in figures))
+    console.print(table)
+    of_modes = f", {report.modes} modes" if report.modes else ""
+    console.out(f"{report.samples} samples{of_modes}; the distance is exact", highlight=False)
 
 
 def _print_translation(console: Console, report: TranslationReport) -> None:

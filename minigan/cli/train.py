@@ -17,7 +17,14 @@ from rich.console import Console
 from minigan.backend import get_backend, keep_memory
 from minigan.cli.options import with_config_options
 from minigan.cli.tables import print_config, print_report
-from minigan.train.config import CONFIGS, DEFAULT, Config, SampledConfig, StyleConfig
+from minigan.train.config import (
+    CONFIGS,
+    DEFAULT,
+    Config,
+    ImagesConfig,
+    SampledConfig,
+    StyleConfig,
+)
 from minigan.train.errors import ConfigError, Diverged, RunError, Stopped
 from minigan.train.events import check_writer
 from minigan.train.files import write_atomic
@@ -205,7 +212,6 @@ def sample(
 ) -> None:
     """Draw a grid of samples: a seed names an image, whatever else is drawn."""
     from minigan.train import loop
-    from minigan.train.pictures import grid_png
 
     chosen = parse_seeds(seeds)
     folder = RunFolder.open(run)
@@ -220,8 +226,10 @@ def sample(
     generator, config, step = loop.load_generator(folder, at=at, tell=print)
     with blas_threads(config.threads):
         images = images_of(generator, latents(chosen, config.latent), **options)
-    write_atomic(target, grid_png(images, columns=columns, scale=scale))
-    print(f"{target}: {len(chosen)} images of step {step}")
+    draw = loop.TRAINERS[type(config)].draw
+    write_atomic(target, draw(images, config, columns=columns, scale=scale))
+    what = "images" if isinstance(config, ImagesConfig) else "points"
+    print(f"{target}: {len(chosen)} {what} of step {step}")
 
 
 def _psi(psi: float, config: Config) -> float:

@@ -27,6 +27,8 @@ from minigan.train.files import write_atomic
 # writes its metadata in no fixed order, and equal states should give equal files.
 FORMAT = "minigan-checkpoint-2"
 
+_LARGEST = 4096  # channels, or pixels of a side, of images
+
 # TypeError and AttributeError are what safetensors raises for the types that NumPy has not.
 _UNREADABLE = (SafetensorError, OSError, TypeError, AttributeError, ValueError, RecursionError)
 
@@ -115,6 +117,20 @@ def step_of(notes: Mapping[str, Any], *, steps: int) -> int:
     if type(step) is not int or not 0 <= step <= steps:
         raise ValueError(f"its step is {step!r}, not one from 0 to {steps}")
     return step
+
+
+def shape_of(notes: Mapping[str, Any]) -> dict[str, int] | None:
+    """Return the shape of the images that a run's networks are for, None where none is noted.
+
+    `ValueError` for numbers that are none of an image.
+    """
+    shape = notes.get("shape")
+    if shape is None:
+        return None
+    for name, value in shape.items() if isinstance(shape, dict) else [("shape", shape)]:
+        if type(value) is not int or not 1 <= value <= _LARGEST:
+            raise ValueError(f"its {name} is {value!r}, not a number from 1 to {_LARGEST}")
+    return shape
 
 
 def _one_line(error: Exception) -> str:

@@ -32,7 +32,13 @@ from minigan.optim import Adam
 from minigan.tensor import Tensor
 from minigan.train.config import CycleGANConfig
 from minigan.train.norms import Norms, norms_of
-from minigan.train.recipes import Translators, build_networks, open_domains
+from minigan.train.recipes import (
+    Shape,
+    Translators,
+    build_networks,
+    open_domains,
+    shape_of,
+)
 from minigan.train.trainer import Trainer
 from minigan.train.translation import TranslationReport, measure_translation
 from minigan.translation_measures import as_map
@@ -52,7 +58,8 @@ class CycleGANTrainer(Trainer):
 
     def __init__(self, config: CycleGANConfig) -> None:
         self.domains = open_domains(config)
-        networks = build_networks(config, self.domains.a_train)
+        self.shape = shape_of(self.domains.a_train)
+        networks = build_networks(config, self.shape)
         self.generators, self.d_a, self.d_b = networks
         g, loss = self.generators, losses.get(config.loss)
         self.ab = Direction(g.ab, g.ba, self.d_b, loss)
@@ -90,8 +97,8 @@ class CycleGANTrainer(Trainer):
         return np.concatenate(rows)
 
     @classmethod
-    def build_sampler(cls, config: CycleGANConfig) -> Translators:
-        return build_networks(config)[0]
+    def build_sampler(cls, config: CycleGANConfig, shape: Shape | None = None) -> Translators:
+        return build_networks(config, shape)[0]
 
     @classmethod
     def measure(cls, sampler: Translators, config: CycleGANConfig) -> TranslationReport:

@@ -32,7 +32,7 @@ from minigan.penalties import gradient_penalty, r1
 from minigan.tensor import Tensor
 from minigan.train.config import AdversarialConfig
 from minigan.train.norms import Norms, norms_of
-from minigan.train.recipes import build_networks, build_optimizer, training_images
+from minigan.train.recipes import build_networks, build_optimizer, shape_of, training_images
 from minigan.train.trainer import Trainer
 
 
@@ -43,10 +43,15 @@ class GANTrainer(Trainer):
 
     def __init__(self, config: AdversarialConfig) -> None:
         self.loss = losses.get(config.loss)
-        self.images = training_images(config)
-        self.g, self.d = build_networks(config, self.images)
+        self._open(config)
+        self.g, self.d = build_networks(config, self.shape)
         self.adam_g, self.adam_d = build_optimizer(config, self.g), build_optimizer(config, self.d)
         super().__init__(config, self.g, [self.adam_d, self.adam_g])
+
+    def _open(self, config: AdversarialConfig) -> None:
+        """Open the data: what `make_batches` divides, and its shape."""
+        self.images = training_images(config)
+        self.shape = shape_of(self.images)
 
     def _losses(self, t: int) -> dict[str, float]:
         """Step number t: the last of D's losses, and G's."""

@@ -27,6 +27,7 @@ from minigan.train.config import (
     GANConfig,
     SNGANConfig,
     StyleConfig,
+    ToyConfig,
     VAEConfig,
     WGANGPConfig,
 )
@@ -41,7 +42,8 @@ from minigan.train.quality import Report
 from minigan.train.records import append_record, drop_after, figure, read_records
 from minigan.train.run_folder import RunFolder
 from minigan.train.style import StyleTrainer
-from minigan.train.trainer import PREVIEW_SEEDS, Trainer
+from minigan.train.toy import ToyTrainer
+from minigan.train.trainer import Trainer
 from minigan.train.vae import VAETrainer
 
 Hook = Callable[[Trainer, Mapping[str, float]], None]
@@ -52,6 +54,7 @@ _LOSSES_DRAWN = 10  # times a run
 TRAINERS: dict[type[Config], type[Trainer]] = {
     **dict.fromkeys((GANConfig, DCGANConfig, WGANGPConfig, SNGANConfig), GANTrainer),
     StyleConfig: StyleTrainer,
+    ToyConfig: ToyTrainer,
     VAEConfig: VAETrainer,
     CycleGANConfig: CycleGANTrainer,
 }
@@ -67,8 +70,8 @@ def make_trainer(config: Config) -> Trainer:
 
 def begin(trainer: Trainer, folder: RunFolder) -> None:
     """Draw what a new run starts from: real images, and the untrained generator's."""
-    reals = trainer.reals(len(PREVIEW_SEEDS))
-    write_atomic(folder.samples / "reals.png", pictures.grid_png(reals))
+    reals = trainer.reals(len(trainer.preview_seeds))
+    write_atomic(folder.samples / "reals.png", trainer.draw(reals, trainer.config))
     if trainer.config.preview_every:
         draw_preview(trainer, folder)
 
@@ -321,8 +324,8 @@ def load_generator(
     config = folder.config().replace(device="cpu")
     trainer = TRAINERS[type(config)]
     found = find_good(folder, tell) if at == "last" else _find(folder, trainer, at)
-    sampler = trainer.build_sampler(config)
     with checkpoint.fitting(found.path):
+        sampler = trainer.build_sampler(config, checkpoint.shape_of(found.notes))
         checkpoint.load_part(sampler, checkpoint.group(found.arrays, "ema"))
     return sampler.eval(), config, found.step
 

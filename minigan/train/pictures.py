@@ -97,6 +97,29 @@ def losses_png(records: Sequence[dict[str, Any]], levels: Sequence[float] = ()) 
     _draw_levels(axes, levels)
     if axes.lines:
         figure.legend(loc="outside upper center", ncols=4, fontsize="small", frameon=False)
+    return _figure_png(figure)
+
+
+def points_png(points: np.ndarray, *, behind: np.ndarray) -> bytes:
+    """Plot points (N, 2) over those `behind` (M, 2); return a PNG file's bytes.
+
+    Those behind alone decide the axes, so that pictures of one target are frames of one film; what
+    lies outside is not shown.
+    """
+    figure = Figure(figsize=(4.8, 4.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.scatter(*behind.T, s=4, color="0.75", label="target", linewidths=0)
+    axes.scatter(*points.T, s=4, color="C0", label="samples", linewidths=0)
+    low, high = behind.min(axis=0), behind.max(axis=0)
+    reach = 0.7 * (high - low).max() * np.array([-1, 1])
+    x, y = (low + high) / 2
+    axes.set(xlim=x + reach, ylim=y + reach, aspect="equal")
+    axes.legend(loc="upper right", fontsize="small", markerscale=3)
+    return _figure_png(figure)
+
+
+def _figure_png(figure: Figure) -> bytes:
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=100, metadata={"Software": None})
     return out.getvalue()

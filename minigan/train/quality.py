@@ -23,8 +23,8 @@ from minigan.losses import cross_entropy
 from minigan.models import Classifier
 from minigan.nn import Module
 from minigan.optim import Adam
-from minigan.train.config import SampledConfig
-from minigan.train.recipes import build_generator, real_images
+from minigan.train.config import ImagesConfig
+from minigan.train.recipes import Shape, build_generator, real_images, shape_of
 from minigan.train.sample import images_of
 
 COVERED = 0.03  # a class counts as covered from this share of the samples
@@ -141,7 +141,7 @@ class Judge:
         return metrics.kernel_distance(a, b, labels_a=labels, labels_b=self.labels)
 
 
-def evaluate(generator: Any, config: SampledConfig) -> Report:
+def evaluate(generator: Any, config: ImagesConfig) -> Report:
     """Measure a generator of `config` with `config.eval_samples` samples, on the config's device.
 
     Always the same latents, drawn from a stream of their own. The judge is trained anew on the
@@ -163,7 +163,7 @@ def evaluate(generator: Any, config: SampledConfig) -> Report:
         compared=compared,
         floor=judge.measure(floor.images, labels=floor.labels, compared=compared),
         generator=drawn_by(generator),
-        untrained=drawn_by(untrained(config, train.images)),
+        untrained=drawn_by(untrained(config, shape_of(train.images))),
     )
 
 
@@ -175,14 +175,14 @@ def _some(data: Dataset) -> Dataset:
     return Dataset(data.images[chosen], data.labels[chosen])
 
 
-def untrained(config: SampledConfig, images: np.ndarray | None = None) -> Module:
+def untrained(config: ImagesConfig, shape: Shape | None = None) -> Module:
     """Return the generator before training, with running statistics that are those of its layers.
 
     Batch norms start from mean 0 and variance 1, which only training mode corrects: a generator
-    that was never run would be judged by that more than by its weights. `images`: see
+    that was never run would be judged by that more than by its weights. `shape`: see
     `build_networks`.
     """
-    generator = build_generator(config, images)
+    generator = build_generator(config, shape)
     with mg.no_grad():
         for i in range(_SETTLING):
             z = stream(config.seed, "latents that settle", i).normal((_CHUNK, config.latent))

@@ -6,7 +6,8 @@ of a checkpoint, can be built again at any time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from minigan.models import (
     StyleDiscriminator,
     StyleGenerator,
 )
-from minigan.nn import Module
+from minigan.models.mlp import mlp
+from minigan.nn import LeakyReLU, Module, ReLU
 from minigan.optim import Adam
 from minigan.train.config import (
     SIZES,
@@ -33,21 +35,22 @@ from minigan.train.config import (
     CycleGANConfig,
     DCGANConfig,
     GANConfig,
-    SampledConfig,
+    ImagesConfig,
     SNGANConfig,
     StyleConfig,
+    ToyConfig,
     VAEConfig,
     WGANGPConfig,
 )
 
-Shape = dict[str, int]  # channels and size of the images
+Shape = Mapping[str, int]  # "channels" and "size" of the images; nothing for points
 Networks = tuple[Module, ...]
 
 
 # -- data -----------------------------------------------------------------------------------------
 
 
-def real_images(config: SampledConfig, part: str = "train") -> Dataset:
+def real_images(config: ImagesConfig, part: str = "train") -> Dataset:
     """Return one part of a config's dataset, resized to its `size`: (N, C, S, S) in [-1, 1].
 
     Size 0 is that of the data, or the next larger power of two: no network here makes 28 x 28.
@@ -62,7 +65,7 @@ def real_images(config: SampledConfig, part: str = "train") -> Dataset:
     return Dataset(resize(data.images, size), data.labels)
 
 
-def training_images(config: SampledConfig) -> np.ndarray:
+def training_images(config: ImagesConfig) -> np.ndarray:
     """Return the real images: (N, C, S, S), float32 in [-1, 1]."""
     return real_images(config).images
 
@@ -130,6 +133,12 @@ def _cyclegan(config: CycleGANConfig, shape: Shape) -> Networks:
     return Translators(generator(), generator()), judge(), judge()
 
 
+def _toy(config: ToyConfig, shape: Shape) -> Networks:
+    layers = [config.width] * config.hidden_layers
+    g = mlp(config.latent, *layers, 2, activation=ReLU)
+    return g, mlp(2, *layers, 1, activation=partial(LeakyReLU, 0.2))
+
+
 # What each recipe trains; of those with a generator of latents it is the first, or in the first.
 NETWORKS: dict[type[Config], Callable[[Any, Shape], Networks]] = {
     GANConfig: _dcgan,
@@ -139,32 +148,39 @@ NETWORKS: dict[type[Config], Callable[[Any, Shape], Networks]] = {
     StyleConfig: _style,
     VAEConfig: _vae,
     CycleGANConfig: _cyclegan,
+    ToyConfig: _toy,
 }
 
 
-def build_networks(config: Config, images: np.ndarray | None = None) -> Networks:
+def build_networks(config: Config, shape: Shape | None = None) -> Networks:
     """Return the networks that a recipe trains: (G, D), or the VAE alone, ...
 
-    They have the first weights of the config's seed and are on its device. `images` (N, C, S, S):
-    some of those that they are for; without them the config's dataset is opened.
+    They have the first weights of the config's seed and are on its device. `shape`: that of the
+    images they are for; where it is None, the config's dataset is opened to see.
     """
-    if images is None:
-        images = _some_images(config)
-    shape = {"channels": images.shape[1], "size": images.shape[-1]}
+    if shape is None:
+        shape = _shape_of_data(config)
     with drawing_from(config.seed, "weights"):
         networks = NETWORKS[type(config)](config, shape)
     return tuple(network.to(config.device) for network in networks)
 
 
-def _some_images(config: Config) -> np.ndarray:
+def shape_of(images: np.ndarray) -> Shape:
+    """Return the shape of images (N, C, S, S) by name."""
+    return {"channels": images.shape[1], "size": images.shape[-1]}
+
+
+def _shape_of_data(config: Config) -> Shape:
+    if isinstance(config, ToyConfig):
+        return {}
     if isinstance(config, CycleGANConfig):
-        return open_domains(config).a_train
-    return training_images(config)
+        return shape_of(open_domains(config).a_train)
+    return shape_of(training_images(config))
 
 
-def build_generator(config: Config, images: np.ndarray | None = None) -> Module:
+def build_generator(config: Config, shape: Shape | None = None) -> Module:
     """Return the untrained generator z -> x of any recipe; a VAE's is its decoder."""
-    first = build_networks(config, images)[0]
+    first = build_networks(config, shape)[0]
     return first.generator if isinstance(first, ConvVAE) else first
 
 

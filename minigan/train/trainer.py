@@ -28,13 +28,12 @@ from minigan.train.norms import Norms
 from minigan.train.pictures import grid_png
 from minigan.train.quality import Report, evaluate
 from minigan.train.recipes import (
+    Shape,
     build_generator,
     ema_decay,
     learning_rate,
 )
 from minigan.train.sample import images_of, latents
-
-PREVIEW_SEEDS = range(64)
 
 
 class Trainer:
@@ -45,6 +44,8 @@ class Trainer:
     `preview`, `build_sampler` and `measure`.
     """
 
+    shape: Shape  # of the images, noted in checkpoints
+    preview_seeds = range(64)
     remedy = "try a lower --lr"  # what to do about a loss that is not finite
     key_figure = ("generator", "frechet")  # where in a report it stands; the smaller, the better
 
@@ -100,7 +101,7 @@ class Trainer:
 
         Always of the same seeds, those that `minigan sample --seeds 0-63` draws.
         """
-        z = latents(PREVIEW_SEEDS, self.config.latent)
+        z = latents(self.preview_seeds, self.config.latent)
         return images_of(self.sampler(), z, device=self.config.device)
 
     def pictures(self) -> dict[str, bytes]:
@@ -108,16 +109,28 @@ class Trainer:
 
         The first one is the preview; it is also what `samples/latest.png` shows.
         """
-        return {"step": grid_png(self.preview())}
+        return {"step": self.draw(self.preview(), self.config)}
 
     def norms(self) -> Norms:
         """Return the norms of the networks and of their last gradients; by default none."""
         return {}
 
     @classmethod
-    def build_sampler(cls, config: Config) -> Module:
+    def draw(
+        cls,
+        samples: np.ndarray,
+        config: Config,
+        *,
+        columns: int | None = None,
+        scale: int | None = None,
+    ) -> bytes:
+        """Return samples as a PNG file's bytes: images (N, C, H, W) as a grid; see `grid_png`."""
+        return grid_png(samples, columns=columns, scale=scale)
+
+    @classmethod
+    def build_sampler(cls, config: Config, shape: Shape | None = None) -> Module:
         """Return the network that `sampler` returns, untrained; its state is the group "ema"."""
-        return build_generator(config)
+        return build_generator(config, shape)
 
     @classmethod
     def measure(cls, sampler: Module, config: Config) -> Report:
@@ -162,7 +175,7 @@ class Trainer:
         for name, array in arrays.items():
             if not np.isfinite(array).all():
                 raise Diverged(f"{name} is not finite at step {self.step_count}: {self.remedy}")
-        notes = {"step": self.step_count, "version": mg.__version__}
+        notes = {"step": self.step_count, "version": mg.__version__, "shape": dict(self.shape)}
         return arrays, {**notes, "config": self.config.decisive()}
 
     def load_state(

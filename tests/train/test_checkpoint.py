@@ -15,6 +15,7 @@ from minigan.train.checkpoint import (
     load_part,
     nest,
     save_checkpoint,
+    shape_of,
     step_of,
 )
 from minigan.train.errors import CheckpointError
@@ -185,3 +186,23 @@ def test_a_long_list_of_faults_is_cut_short():
     with refused as caught, fitting("run/checkpoint"):
         raise ValueError(faults)
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ({"channels": 0, "size": 8}, "its channels is 0, not a number from 1 to 4096"),
+        ({"channels": 1, "size": 10**9}, "its size is 1000000000, not"),
+        ({"channels": True, "size": 8}, "its channels is True, not"),
+        ([1, 8], r"its shape is \[1, 8\], not"),
+    ],
+)
+def test_a_shape_that_is_none_of_images_is_refused(shape, message):
+    with pytest.raises(ValueError, match=message):
+        shape_of({"shape": shape})
+
+
+def test_a_shape_may_be_missing_or_that_of_points():
+    assert shape_of({}) is None
+    assert shape_of({"shape": {}}) == {}
+    assert shape_of({"shape": {"channels": 3, "size": 64}}) == {"channels": 3, "size": 64}

@@ -77,6 +77,7 @@ def test_a_run_leaves_its_files(tmp_path, config):
     assert [r["step"] for r in records] == [1, 2, 3, 4]
     assert set(records[0]) == {"kind", "step", "loss_d", "r1", "loss_g", *TIMES}
     notes = {"step": 4, "version": mg.__version__, "config": config.decisive()}
+    notes["shape"] = {"channels": 1, "size": 8}
     assert folder.checkpoints.newest().notes == notes
     last = (folder.samples / "step-000004.png").read_bytes()
     assert (folder.samples / "latest.png").read_bytes() == last

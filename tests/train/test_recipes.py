@@ -5,6 +5,7 @@ import pytest
 
 import minigan as mg
 from minigan import losses
+from minigan.cli import run
 from minigan.data import DataError, Prefetch
 from minigan.models import (
     DCGANDiscriminator,
@@ -152,6 +153,7 @@ def test_the_games_of_the_recipes(recipe):
         "dcgan": ("non-saturating", 1, 0, 0),
         "wgan-gp": ("wasserstein", 5, 0, 10),
         "sngan": ("hinge", 1, 0, 0),
+        "toy": ("non-saturating", 1, 0.02, 0),
     }
     game = config.loss, config.critic_steps, config.gamma, config.gp
     assert game == played.get(recipe, ("non-saturating", 1, 0.5, 0))
@@ -217,6 +219,18 @@ def test_data_is_found_from_everywhere(mnist, monkeypatch, tmp_path_factory):
     assert config.data == str(mnist)
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     assert training_images(config).shape == (32, 1, 32, 32)
+
+
+def test_a_run_is_sampled_where_its_data_is_gone(mnist, tmp_path_factory, capsys):
+    out = tmp_path_factory.mktemp("runs")
+    tiny = ("--width=2", "--latent=3", "--batch-size=4", "--steps=1", "--eval-samples=0")
+    assert run(["train", "--data", str(mnist), "--out", str(out), *tiny]) == 0
+    for file in mnist.iterdir():
+        file.unlink()
+    assert run(["sample", str(out / "00000-digits"), "--seeds=0-3"]) == 0
+    capsys.readouterr()
+    assert run(["evaluate", str(out / "00000-digits")]) == 1
+    assert str(mnist) in capsys.readouterr().err
 
 
 def test_a_name_stays_a_name(monkeypatch, tmp_path):

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import dataclasses
 
-from minigan.train.config.base import SIZES, Config, SampledConfig
+from minigan.train.config.base import SIZES, Config, ImagesConfig, SampledConfig
 from minigan.train.config.gans import (
     AdversarialConfig,
     DCGANConfig,
     GANConfig,
     SNGANConfig,
     StyleConfig,
+    ToyConfig,
     VAEConfig,
     WGANGPConfig,
 )
@@ -33,9 +34,11 @@ __all__ = [
     "CycleGANConfig",
     "DCGANConfig",
     "GANConfig",
+    "ImagesConfig",
     "SNGANConfig",
     "SampledConfig",
     "StyleConfig",
+    "ToyConfig",
     "VAEConfig",
     "WGANGPConfig",
     "options_by_recipe",
@@ -51,6 +54,7 @@ CONFIGS: dict[str, type[Config]] = {
         StyleConfig,
         VAEConfig,
         CycleGANConfig,
+        ToyConfig,
     )
 }
 DEFAULT = "digits"  # the recipe of `minigan train` alone

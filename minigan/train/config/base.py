@@ -164,9 +164,15 @@ def named(recipe: str) -> Any:
 
 @dataclass(frozen=True)
 class SampledConfig(Config):
-    """The options of recipes whose generator makes images of latents."""
+    """The options of recipes whose generator draws from latents."""
+
+    latent: int = option(32, "Size of the latent vector z", low=1, high=65536)
+
+
+@dataclass(frozen=True)
+class ImagesConfig(SampledConfig):
+    """The options of recipes whose generator draws images."""
 
     size: int = option(
         0, "Side of the images, resized to it; 0 is the data's, rounded up", choices=SIZES
     )
-    latent: int = option(32, "Size of the latent vector z", low=1, high=65536)

@@ -1,4 +1,4 @@
-"""The options of the recipes whose generator makes images of latents: GANs, and a VAE."""
+"""The options of the recipes whose generator draws from latents: GANs, and a VAE."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+from minigan.data.toy import TOYS
 from minigan.losses import LOSSES
 from minigan.models.vae import LIKELIHOODS
-from minigan.train.config.base import SampledConfig, named
+from minigan.train.config.base import ImagesConfig, SampledConfig, named
 from minigan.train.options import option
 
 
@@ -41,7 +42,7 @@ _INDIFFERENCE = {
 
 
 @dataclass(frozen=True)
-class GANConfig(AdversarialConfig):
+class GANConfig(AdversarialConfig, ImagesConfig):
     """The options of the recipe "digits": DCGAN's pair with the non-saturating loss and R1.
 
     >>> GANConfig(steps=10).batch_size
@@ -99,7 +100,7 @@ class WGANGPConfig(GANConfig):
 
 
 @dataclass(frozen=True)
-class SNGANConfig(AdversarialConfig):
+class SNGANConfig(AdversarialConfig, ImagesConfig):
     """The options of the recipe "sngan": the residual pair, spectral norm, hinge loss.
 
     The paper's betas (arXiv:1802.05957, table 3 and section 4). It takes five steps of D for one of
@@ -122,7 +123,7 @@ class SNGANConfig(AdversarialConfig):
 
 
 @dataclass(frozen=True)
-class StyleConfig(AdversarialConfig):
+class StyleConfig(AdversarialConfig, ImagesConfig):
     """The options of the recipe "style": StyleGAN's pair for small images (arXiv:1812.04948)."""
 
     about: ClassVar[str] = "a generator by style: mapping, noise, AdaIN, mixing; R1"
@@ -144,14 +145,36 @@ class StyleConfig(AdversarialConfig):
 
 
 @dataclass(frozen=True)
-class VAEConfig(SampledConfig):
+class VAEConfig(ImagesConfig):
     """The options of the recipe "vae-digits": a VAE whose decoder is the generator of "digits"."""
 
     about: ClassVar[str] = "a VAE, its decoder the generator of digits, on 8x8 digits"
     takes: ClassVar[str] = "1 to 2 min"
 
     recipe: str = named("vae-digits")
-    beta1: float = SampledConfig.like("beta1", 0.9)
-    beta2: float = SampledConfig.like("beta2", 0.999)
+    beta1: float = ImagesConfig.like("beta1", 0.9)
+    beta2: float = ImagesConfig.like("beta2", 0.999)
     likelihood: str = option("gaussian", "The distribution p(x|z) of pixels", choices=LIKELIHOODS)
     kl_weight: float = option(1.0, "Weight of the KL divergence; 1 is the ELBO", low=0, high=10**6)
+
+
+@dataclass(frozen=True)
+class ToyConfig(AdversarialConfig):
+    """The options of the recipe "toy": a GAN of points in the plane, whose modes can be counted."""
+
+    about: ClassVar[str] = "a GAN in the plane, on a ring of 8 Gaussians: its modes are counted"
+    takes: ClassVar[str] = "1 min"
+
+    recipe: str = named("toy")
+    data: str = option("ring", "A distribution in the plane", choices=tuple(TOYS))
+    steps: int = AdversarialConfig.like("steps", 3000)
+    schedule_steps: int = AdversarialConfig.like("schedule_steps", 3000)
+    batch_size: int = AdversarialConfig.like("batch_size", 256)
+    lr: float = AdversarialConfig.like("lr", 3e-3)
+    lr_decay_from: float = AdversarialConfig.like("lr_decay_from", 0.25)
+    beta1: float = AdversarialConfig.like("beta1", 0.5)
+    width: int = option(96, "Units of each hidden layer", low=1, high=4096)
+    hidden_layers: int = option(3, "Hidden layers of G and of D", low=1, high=64)
+    latent: int = AdversarialConfig.like("latent", 2)
+    gamma: float = AdversarialConfig.like("gamma", 0.02)
+    eval_samples: int = AdversarialConfig.like("eval_samples", 2500)

@@ -29,6 +29,9 @@ _NAMES = {
     "samples": "samples",
     "compared": "images in each distance",
     "shares": "shares of the classes",
+    "distance": "Wasserstein-1 distance",
+    "captured": "modes captured",
+    "high_quality": "samples within 3 sigma of a mode",
 }
 _HEIGHT, _TOP, _LABELS = 150, 6, 22  # pixels of a bar chart
 
