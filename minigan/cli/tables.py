@@ -44,6 +44,7 @@ _TRANSLATION_ROWS: tuple[tuple[str, Callable[[TranslationFigures], str]], ...] =
     ("cycle error, A", lambda f: _known(f.cycle, ".4f")),
     ("labels kept, A to B", lambda f: _known(f.labels_kept, ".1%")),
 )
+_OF_THE_WAY_BACK = ("error, B to A", "cycle error, A")
 
 
 _TOY_ROWS: tuple[tuple[str, Callable[[ToyFigures], str]], ...] = (
@@ -171,6 +172,8 @@ def _print_translation(console: Console, report: TranslationReport) -> None:
     for name in report.columns:
         table.add_column(name, justify="right")
     for name, show in _TRANSLATION_ROWS:
+        if name in _OF_THE_WAY_BACK and not report.two_ways:
+            continue
         table.add_row(name, *(show(figures) for figures in report.columns.values()))
     console.print(table)
     console.out("errors are means of |difference| per pixel; 2 is black against white")

@@ -21,7 +21,14 @@ from pathlib import Path
 from minigan.data.cifar import cifar_folder, load_cifar10
 from minigan.data.decode import SUFFIXES, Fit
 from minigan.data.digits import Dataset, load_digits
-from minigan.data.domains import Domains, photograph_domains, rerendered_digits
+from minigan.data.domains import (
+    SIDE,
+    Domains,
+    paired_digits,
+    photograph_domains,
+    rerendered_digits,
+    two_collections,
+)
 from minigan.data.errors import DataError
 from minigan.data.folders import (
     DatasetPair,
@@ -43,10 +50,14 @@ DATASETS: dict[str, Callable[[str], Dataset]] = {
     "digits": load_digits,
     "stacked-digits": load_stacked_digits,
 }
-# The pairs of domains with a name: `open_pair` takes folders too.
+# The pairs of domains with a name, and those whose images are paired too: `open_pair` takes both,
+# and folders.
 PAIRS: dict[str, Callable[[], Domains]] = {
     "rerendered-digits": rerendered_digits,
     "photographs": photograph_domains,
+}
+PAIRED: dict[str, Callable[[], Domains]] = {
+    "rerendered-digits": paired_digits,
 }
 
 _EXPECTED = (
@@ -97,45 +108,68 @@ def open_domains(
     """Return one part of the two domains that a folder holds.
 
     The folder has `trainA` and `trainB` (`testA` and `testB` for part "test"). With `paired` their
-    files belong together by name; or the folder has `train` (and `test`), or itself holds pictures,
-    whose left half is in a and whose right half in b.
+    files belong together by name; or the folder has `train` (and `test`), or itself holds pictures
+    (of part "train"), whose left half is in a and whose right half in b.
     """
     path = Path(spec)
     options = {"size": size, "channels": channels, "fit": fit}
     if path.is_file():
         raise DataError(f"{path}: a file; give the folder that has trainA and trainB")
     if not path.is_dir():
-        raise DataError(_unknown(spec, PAIRS, "pair of domains"))
+        raise DataError(_no_such_pair(spec, paired))
     if not paired:
         return load_unpaired(path, part, **options)
     if (path / f"{part}A").is_dir():
         return load_paired(*two_folders(path, part), **options)
     inner = path / part
+    if part != "train" and not inner.is_dir():
+        raise DataError(f"{path}: no folder {part}A, nor {part} with pictures of two halves")
     return load_side_by_side(inner if inner.is_dir() else path, **options)
 
 
 def open_pair(spec: str | Path, *, paired: bool = False, size: int | None = None) -> Domains:
     """Return the two domains, training and test, that a name or a folder stands for.
 
-    A name of `PAIRS` brings its own size. Folders are read
-    by `open_domains`; where one has no test part, the last fifth of the training is the test.
+    A name of `PAIRS`, or with `paired` of `PAIRED`, brings its own size. Folders are read by
+    `open_domains`; where one has no test part, the last fifth of the training is the test. With
+    `paired` the images of the two domains belong together one by one. A folder with MNIST's files
+    is a domain of its own, and scikit-learn's digits are the other: see `two_collections`.
 
     >>> open_pair("rerendered-digits").name
     'rerendered-digits'
+    >>> open_pair("rerendered-digits", paired=True).b_train.shape
+    (1442, 3, 16, 16)
     """
-    if str(spec) in PAIRS:
-        return PAIRS[str(spec)]()
+    named = _named(paired)
+    if str(spec) in named:
+        return named[str(spec)]()
+    if not paired and Path(spec).is_dir() and find_mnist(Path(spec)):
+        return _with_digits(spec)
     train = open_domains(spec, part="train", paired=paired, size=size)
     try:
         test = open_domains(spec, part="test", paired=paired, size=size)
     except DataError:
-        train, test = _last_fifth(train)
+        train, test = _last_fifth(train, spec)
     parts = (side.images for pair in (train, test) for side in (pair.a, pair.b))
-    return Domains(Path(spec).name, *parts)
+    return Domains(Path(spec).name, *parts, paired=paired)
 
 
-def _last_fifth(pair: DatasetPair) -> tuple[DatasetPair, DatasetPair]:
+def _with_digits(spec: str | Path) -> Domains:
+    images, labels = load_mnist(spec, "all")
+    if min(images.shape[2:]) < SIDE or images.shape[2] != images.shape[3]:
+        high, wide = images.shape[2:]
+        raise DataError(f"{spec}: images of {high} x {wide}; squares of {SIDE} or more are needed")
+    return two_collections(images, labels)
+
+
+def _named(paired: bool) -> dict[str, Callable[[], Domains]]:
+    return PAIRED if paired else PAIRS
+
+
+def _last_fifth(pair: DatasetPair, spec: str | Path) -> tuple[DatasetPair, DatasetPair]:
     """Hold the last fifth of each side out, one image at least."""
+    if min(len(side.images) for side in pair) < 2:
+        raise DataError(f"{spec}: one image of a domain, and no test part: give two at least")
 
     def cut(data: Dataset, test: bool) -> Dataset:
         border = len(data.images) - max(1, len(data.images) // 5)
@@ -199,6 +233,11 @@ def _open_file(path: Path) -> Dataset:
 def _shaped(data: Dataset, size: int | None, channels: int | None) -> Dataset:
     images = data.images if channels is None else with_channels(data.images, channels)
     return Dataset(images if size is None else resize(images, size), data.labels)
+
+
+def _no_such_pair(spec: str | Path, paired: bool) -> str:
+    kind = "pair of domains" + " with paired images" * paired
+    return _unknown(spec, _named(paired), kind)
 
 
 def _unknown(spec: str | Path, names: Iterable[str], kind: str) -> str:

@@ -5,6 +5,8 @@
     recipes.py     from a config to networks, optimisers and data
     trainer.py     what all trainers share, and the whole state as arrays
     gan.py         one step of the game; vae.py: one step up the evidence lower bound
+    cyclegan.py    one of translation without pairs; pix2pix.py: with them; translating.py: what
+                   both share; translation.py: their figures
     loop.py        steps, logs, previews, figures, checkpoints, interruption, and going on
     run_folder.py  the folder of a run; checkpoints.py, checkpoint.py, pictures.py, records.py and
                    events.py are what lies in it, files.py how it gets there whole

@@ -19,8 +19,6 @@ Letters: N batch, C, H, W image; h, w a discriminator's map.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -32,6 +30,7 @@ from minigan.optim import Adam
 from minigan.tensor import Tensor
 from minigan.train.config import CycleGANConfig
 from minigan.train.norms import Norms, norms_of
+from minigan.train.pictures import grid_png
 from minigan.train.recipes import (
     Shape,
     Translators,
@@ -39,14 +38,20 @@ from minigan.train.recipes import (
     open_domains,
     shape_of,
 )
-from minigan.train.trainer import Trainer
+from minigan.train.translating import (
+    Pairs,
+    TranslationTrainer,
+    backward_judge,
+    distance,
+    frozen,
+)
 from minigan.train.translation import TranslationReport, measure_translation
 from minigan.translation_measures import as_map
 
-PREVIEWED = 6  # images of each domain
+TRIPLES = 6  # images of each domain that are shown going there and back
 
 
-class CycleGANTrainer(Trainer):
+class CycleGANTrainer(TranslationTrainer):
     """Both generators (averaged as one), both discriminators, a pool for each.
 
     A step's losses: "ab_adversarial", "ab_cycle", "ab_identity" and "ab_judge" of the way from A to
@@ -79,19 +84,19 @@ class CycleGANTrainer(Trainer):
             Batches(domains.b_train, **options, purpose="order of B"),
         )
 
-    def reals(self, count: int) -> np.ndarray:
-        """Return images of A, and as many of B: (N, C, H, W)."""
-        half = count // 2
-        return np.concatenate([self.domains.a_test[:half], self.domains.b_test[:half]])
-
     def preview(self) -> np.ndarray:
-        """Return rows of six: of A, translated, and back again; the same of B: (36, C, H, W)."""
-        sampler, domains, rows = self.sampler(), self.domains, []
-        for there, back, images in (
-            (sampler.ab, sampler.ba, domains.a_test),
-            (sampler.ba, sampler.ab, domains.b_test),
-        ):
-            real = images[:PREVIEWED]
+        """Return four rows: of A over their translations, of B over theirs: (N, C, H, W)."""
+        (a, b), sampler = self.held_out(), self.sampler()
+        return np.concatenate([a, as_map(sampler.ab)(a), b, as_map(sampler.ba)(b)])
+
+    def pictures(self) -> dict[str, bytes]:
+        triples = grid_png(self.triples(), columns=len(self.held_out(TRIPLES)[0]))
+        return {**super().pictures(), "triples": triples}
+
+    def triples(self) -> np.ndarray:
+        """Return six rows: of A, translated, and back again; the same of B: (N, C, H, W)."""
+        (a, b), sampler, rows = self.held_out(TRIPLES), self.sampler(), []
+        for there, back, real in ((sampler.ab, sampler.ba, a), (sampler.ba, sampler.ab, b)):
             fake = as_map(there)(real)
             rows += [real, fake, as_map(back)(fake)]
         return np.concatenate(rows)
@@ -136,7 +141,8 @@ class CycleGANTrainer(Trainer):
         for way, direction in (("ab", self.ab), ("ba", self.ba)):
             chances = stream(self.config.seed, f"pool of {way}", t)
             pooled = self.pools[way].query(fakes[way], chances)
-            found[f"{way}_judge"] = direction.backward_judge(reals[way], self._tensor(pooled))
+            judged = direction.judge, direction.loss, reals[way], self._tensor(pooled)
+            found[f"{way}_judge"] = backward_judge(*judged)
         self._check(found)
         self.adam_d.step()
         return found
@@ -156,16 +162,6 @@ class CycleGANTrainer(Trainer):
             "pool_ba": self.pools["ba"],
             **super()._parts(),
         }
-
-
-class Pairs:
-    """Batches of two domains, each in an order of its own: `at(step)` -> (of A, of B)."""
-
-    def __init__(self, a: Batches, b: Batches) -> None:
-        self.a, self.b = a, b
-
-    def at(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        return self.a.at(step), self.b.at(step)
 
 
 class Direction:
@@ -194,26 +190,3 @@ class Direction:
         changed = distance(self.there(target), target)
         (identity * changed).backward()
         return {"identity": changed.item()}
-
-    def backward_judge(self, real: Tensor, fake: Tensor) -> float:
-        """Add the discriminator's gradient for images of its domain and translated ones."""
-        loss = 0.5 * self.loss.discriminator(self.judge(real), self.judge(fake))
-        loss.backward()
-        return loss.item()
-
-
-def distance(x: Tensor, y: Tensor) -> Tensor:
-    """Return the mean of |x - y| over everything."""
-    return abs(x - y).mean()
-
-
-@contextmanager
-def frozen(*networks: nn.Module) -> Iterator[None]:
-    """Let networks require no gradient within the block: their own is not even computed."""
-    for network in networks:
-        network.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for network in networks:
-            network.requires_grad_(True)

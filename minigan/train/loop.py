@@ -25,6 +25,7 @@ from minigan.train.config import (
     CycleGANConfig,
     DCGANConfig,
     GANConfig,
+    Pix2PixConfig,
     SNGANConfig,
     StyleConfig,
     ToyConfig,
@@ -37,6 +38,7 @@ from minigan.train.events import Note, event_files
 from minigan.train.files import to_disk, write_atomic, write_text
 from minigan.train.gan import GANTrainer
 from minigan.train.interrupt import listening
+from minigan.train.pix2pix import Pix2PixTrainer
 from minigan.train.progress import Throughput, showing
 from minigan.train.quality import Report
 from minigan.train.records import append_record, drop_after, figure, read_records
@@ -57,6 +59,7 @@ TRAINERS: dict[type[Config], type[Trainer]] = {
     ToyConfig: ToyTrainer,
     VAEConfig: VAETrainer,
     CycleGANConfig: CycleGANTrainer,
+    Pix2PixConfig: Pix2PixTrainer,
 }
 
 

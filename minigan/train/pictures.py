@@ -38,6 +38,7 @@ _CURVES = {
             ("adversarial", "adversarial"),
             ("cycle", "cycle"),
             ("identity", "identity"),
+            ("distance", "distance to the right answer"),
             ("judge", "D"),
         )
     },

@@ -25,6 +25,7 @@ from minigan.models import (
     SNGANGenerator,
     StyleDiscriminator,
     StyleGenerator,
+    UNetGenerator,
 )
 from minigan.models.mlp import mlp
 from minigan.nn import LeakyReLU, Module, ReLU
@@ -36,12 +37,15 @@ from minigan.train.config import (
     DCGANConfig,
     GANConfig,
     ImagesConfig,
+    Pix2PixConfig,
     SNGANConfig,
     StyleConfig,
     ToyConfig,
+    TranslationConfig,
     VAEConfig,
     WGANGPConfig,
 )
+from minigan.train.errors import ConfigError
 
 Shape = Mapping[str, int]  # "channels" and "size" of the images; nothing for points
 Networks = tuple[Module, ...]
@@ -80,9 +84,9 @@ def settled(config: Config) -> Config:
     return config if named or not path.exists() else config.replace(data=str(path.resolve()))
 
 
-def open_domains(config: CycleGANConfig) -> Domains:
+def open_domains(config: TranslationConfig) -> Domains:
     """Return the two domains of a config."""
-    return open_pair(config.data, size=config.size)
+    return open_pair(config.data, paired=config.paired, size=config.size)
 
 
 # -- networks -------------------------------------------------------------------------------------
@@ -111,11 +115,19 @@ def _vae(config: VAEConfig, shape: Shape) -> Networks:
     return (ConvVAE(**options, **shape),)
 
 
-class Translators(Module):
-    """Both ways of a translation: `ab` from domain A to B, `ba` back."""
+class Translator(Module):
+    """One way of a translation: `ab` from domain A to B."""
+
+    def __init__(self, ab: Module) -> None:
+        self.ab = ab
+
+
+class Translators(Translator):
+    """Both ways: `ab` from domain A to B, `ba` back."""
 
     def __init__(self, ab: Module, ba: Module) -> None:
-        self.ab, self.ba = ab, ba
+        super().__init__(ab)
+        self.ba = ba
 
 
 def _cyclegan(config: CycleGANConfig, shape: Shape) -> Networks:
@@ -127,10 +139,46 @@ def _cyclegan(config: CycleGANConfig, shape: Shape) -> Networks:
         return ResNetGenerator(channels, channels, shortcut=config.shortcut, **options)
 
     def judge() -> PatchDiscriminator:
-        # No norm: a map of 4 x 4 scores has too few values to be normalised by its own statistics.
-        return PatchDiscriminator(channels, layers=config.layers, width=config.width, norm="none")
+        return _judge(config, shape, channels=channels, norm="none")
 
     return Translators(generator(), generator()), judge(), judge()
+
+
+def _pix2pix(config: Pix2PixConfig, shape: Shape) -> Networks:
+    """Return (the generator, D of an image of A beside one of B)."""
+    channels, depth = shape["channels"], _halvings(config, shape["size"])
+    options = {name: getattr(config, name) for name in ("width", "norm", "dropout")}
+    try:
+        g = UNetGenerator(channels, channels, depth=depth, **options)
+    except ValueError as error:  # dropout that the depth has no place for
+        raise ConfigError(f"no such U-Net: {error}") from None
+    return Translator(g), _judge(config, shape, channels=2 * channels, norm=config.norm_d)
+
+
+def _halvings(config: Pix2PixConfig, size: int) -> int:
+    """Return the U-Net's depth: the config's, or else how often the size can be halved, up to 8."""
+    most = min((size & -size).bit_length() - 1, 8)
+    depth = config.depth or most
+    if not 2 <= depth <= most:
+        raise ConfigError(
+            f"images of {size} pixels can be halved {most} times, not {max(depth, 2)}: "
+            "give another --size or --depth"
+        )
+    return depth
+
+
+def _judge(
+    config: TranslationConfig, shape: Shape, *, channels: int, norm: str
+) -> PatchDiscriminator:
+    """Return a discriminator of images with so many channels.
+
+    A map of 4 x 4 scores has too few values to be normalised by its own statistics: `norm` "none".
+    """
+    if shape["size"] < 3 << config.layers:
+        raise ConfigError(
+            f"--layers is {config.layers}: images of {shape['size']} pixels are too small for that"
+        )
+    return PatchDiscriminator(channels, layers=config.layers, width=config.width, norm=norm)
 
 
 def _toy(config: ToyConfig, shape: Shape) -> Networks:
@@ -148,6 +196,7 @@ NETWORKS: dict[type[Config], Callable[[Any, Shape], Networks]] = {
     StyleConfig: _style,
     VAEConfig: _vae,
     CycleGANConfig: _cyclegan,
+    Pix2PixConfig: _pix2pix,
     ToyConfig: _toy,
 }
 
@@ -173,7 +222,7 @@ def shape_of(images: np.ndarray) -> Shape:
 def _shape_of_data(config: Config) -> Shape:
     if isinstance(config, ToyConfig):
         return {}
-    if isinstance(config, CycleGANConfig):
+    if isinstance(config, TranslationConfig):
         return shape_of(open_domains(config).a_train)
     return shape_of(training_images(config))
 

@@ -64,9 +64,13 @@ def test_the_help_states_range_and_defaults(name):
 
 def test_the_help_says_where_recipes_differ():
     assert "[default: digits 0.0, dcgan 0.5, wgan-gp 0.0, " in help_of("beta1")
-    assert ", vae-digits 0.9, cyclegan 0.5" in help_of("beta1")
+    assert ", vae-digits 0.9, cyclegan 0.5, pix2pix 0.5" in help_of("beta1")
     assert help_of("save_every").endswith("[default: 250]")
     assert "[default: digits 1000, dcgan 2000, " in help_of("steps")
     assert "cyclegan" not in help_of("latent")
+    assert "pix2pix" not in help_of("latent")
+    assert help_of("cycle").endswith("[default: cyclegan 10.0]")
+    assert help_of("l1").endswith("[default: pix2pix 100.0]")
+    assert help_of("layers").endswith("[default: cyclegan 2, pix2pix 2]")
     assert help_of("kl_weight").endswith("[default: vae-digits 1.0]")
     assert help_of("spectral_norm").endswith("[default: digits off, dcgan off, wgan-gp off]")

@@ -318,20 +318,23 @@ def test_evaluate_needs_enough_samples(trained, capsys):
     )
 
 
-def test_a_translation_is_trained_measured_and_not_sampled(tmp_path, capsys):
-    small = ["width=2", "blocks=0", "batch_size=2", "layers=1"]
+@pytest.mark.parametrize(("recipe", "smaller"), [("cyclegan", ["blocks=0"]), ("pix2pix", [])])
+def test_a_translation_is_trained_measured_and_not_sampled(tmp_path, capsys, recipe, smaller):
+    small = ["width=2", "batch_size=2", "layers=1", *smaller]
     settings = [f"--set={setting}" for setting in small]
-    assert run(["train", "cyclegan", "--steps=2", "--out", str(tmp_path), *settings]) == 0
+    assert run(["train", recipe, "--steps=2", "--out", str(tmp_path), *settings]) == 0
     said = capsys.readouterr().out
     assert "best affine" in said
+    assert "error, A to B" in said
     assert "labels kept" in said
-    folder = tmp_path / "00000-cyclegan"
+    assert ("cycle error" in said) == ("error, B to A" in said) == (recipe == "cyclegan")
+    folder = tmp_path / f"00000-{recipe}"
     assert f"done: {folder}; see {folder / 'samples' / 'latest.png'}" in said
     assert run(["evaluate", str(folder)]) == 0
     assert run(["report", str(folder)]) == 0
     capsys.readouterr()
     assert run(["sample", str(folder)]) == 1
-    assert "is of cyclegan, whose images are not drawn from seeds" in capsys.readouterr().err
+    assert f"is of {recipe}, whose images are not drawn from seeds" in capsys.readouterr().err
 
 
 def test_a_folder_of_two_domains_that_is_none_is_refused(tmp_path, capsys):
@@ -340,6 +343,20 @@ def test_a_folder_of_two_domains_that_is_none_is_refused(tmp_path, capsys):
     assert "no folder trainA nor trainB" in capsys.readouterr().err
     assert run([*command, "data=photograph"]) == 1
     assert "did you mean 'photographs'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("data=photographs", "photographs: no such pair of domains with paired images: neither"),
+        ("depth=5", "images of 16 pixels can be halved 4 times, not 5: give another --size or"),
+        ("layers=4", "--layers is 4: images of 16 pixels are too small for that"),
+        ("dropout=0.5", "no such U-Net: dropout is 0.5: give depth >= 6"),
+    ],
+)
+def test_what_pairs_and_their_networks_cannot_be_is_one_line(out, capsys, setting, message):
+    assert message in fails(capsys, ["train", "pix2pix", "--out", out, "--set", setting])
+    assert not out.exists()
 
 
 def test_a_style_run_is_sampled_with_truncation(out, tmp_path, capsys):

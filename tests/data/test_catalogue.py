@@ -163,6 +163,53 @@ class TestDomains:
         with pytest.raises(DataError, match=f"did you mean '{name}'"):
             open_pair(name[:-1])
 
+    @pytest.mark.parametrize("name", catalogue.PAIRED)
+    def test_a_name_of_pairs(self, name):
+        domains = open_pair(name, paired=True)
+        assert domains.paired
+        assert len(domains.a_train) == len(domains.b_train) > len(domains.a_test) > 0
+        with pytest.raises(DataError, match=f"did you mean '{name}'"):
+            open_pair(name[:-1], paired=True)
+
+    def test_a_name_of_domains_without_pairs(self):
+        assert not open_pair("photographs").paired
+        message = "photographs: no such pair of domains with paired images: neither one of rerend"
+        with pytest.raises(DataError, match=message):
+            open_pair("photographs", paired=True)
+
+    @pytest.mark.parametrize("inner", ["", "train"])
+    def test_pairs_side_by_side_hold_a_fifth_out(self, tmp_path, inner):
+        for i in range(10):
+            paint(tmp_path / inner / f"{i}.png", (20 * i, 0, 0), size=(8, 4))
+        domains = open_pair(tmp_path, paired=True)
+        assert domains.paired
+        shades = [set(np.unique(side[:, 0])) for side in (domains.a_train, domains.a_test)]
+        assert [len(s) for s in shades] == [8, 2]
+        assert not shades[0] & shades[1]
+        np.testing.assert_array_equal(domains.a_test, domains.b_test)
+
+    @pytest.mark.parametrize("paired", [False, True])
+    def test_one_image_cannot_be_parted(self, tmp_path, paired):
+        for side in "AB":
+            paint(tmp_path / f"train{side}" / "1.png", "red")
+        with pytest.raises(DataError, match="one image of a domain, and no test part: give two"):
+            open_pair(tmp_path, paired=paired)
+
+    def test_pairs_side_by_side_with_a_test_part(self, tmp_path):
+        for part, count in (("train", 3), ("test", 2)):
+            for i in range(count):
+                paint(tmp_path / part / f"{i}.png", "red", size=(8, 4))
+        domains = open_pair(tmp_path, paired=True)
+        assert [len(domains.a_train), len(domains.b_test)] == [3, 2]
+
+    def test_pairs_by_name_hold_a_fifth_out(self, tmp_path):
+        for i in range(5):
+            paint(tmp_path / "trainA" / f"{i}.png", (20 * i, 0, 0))
+            paint(tmp_path / "trainB" / f"{i}.png", (0, 20 * i, 0))
+        domains = open_pair(tmp_path, paired=True)
+        assert [len(domains.a_train), len(domains.b_test)] == [4, 1]
+        np.testing.assert_array_equal(domains.a_train[:, 0], domains.b_train[:, 1])
+
     def test_folders_with_a_test_part(self, tmp_path):
         for folder, count in (("trainA", 3), ("trainB", 2), ("testA", 2), ("testB", 1)):
             for i in range(count):
@@ -189,3 +236,17 @@ class TestDomains:
         file.write_text("no folder")
         with pytest.raises(DataError, match="a file; give the folder that has trainA and trainB"):
             open_domains(file)
+
+
+def test_a_folder_of_mnist_is_a_domain_beside_the_digits(mnist, tmp_path):
+    with pytest.raises(DataError, match="images of 6 x 6; squares of 16 or more are needed"):
+        open_pair(mnist)
+    pixels = np.repeat(np.arange(40, dtype=np.uint8)[:, None, None], 28, axis=1).repeat(28, axis=2)
+    write_idx(mnist / "t10k-images-idx3-ubyte.gz", pixels)
+    domains = open_pair(mnist)
+    assert domains.name == "two-collections"
+    assert domains.a_train.shape == (32, 1, 16, 16)
+    assert domains.b_test.shape == (355, 1, 16, 16)
+    expected = np.delete(np.arange(40), np.s_[4::5]) / 127.5 - 1  # every fifth is held out
+    np.testing.assert_allclose(domains.a_train[:, 0, 8, 8], expected, atol=1e-6)
+    np.testing.assert_array_equal(domains.labels.a_test, [4, 9] * 4)

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from minigan.data import load_digits, load_photographs
 from minigan.data.domains import (
+    Domains,
     Rerendering,
     area_mean,
+    paired_digits,
     photograph_domains,
     rerendered_digits,
     two_collections,
@@ -110,6 +112,39 @@ def test_no_picture_is_in_two_parts(digits):
 def test_both_domains_have_every_class_in_the_same_share(digits):
     for a, b in (digits.labels[:2], digits.labels[2:]):
         assert np.abs(np.bincount(a) - np.bincount(b)).max() <= 1
+
+
+# -- paired digits --------------------------------------------------------------------------------
+
+
+def test_the_second_of_a_pair_is_the_true_map_of_the_first():
+    pairs = paired_digits()
+    assert pairs.paired
+    assert [len(images) for images in parts(pairs)] == [1442, 1442, 355, 355]
+    for a, b in ((pairs.a_train, pairs.b_train), (pairs.a_test, pairs.b_test)):
+        assert a.dtype == b.dtype == np.float32
+        np.testing.assert_array_equal(b, pairs.true_map(a))
+        np.testing.assert_allclose(pairs.true_inverse(b), a, rtol=0, atol=1e-6)
+
+
+def test_paired_digits_are_those_of_the_unpaired_domains(digits):
+    pairs = paired_digits()
+    np.testing.assert_array_equal(pairs.true_map(digits.a_test), digits.true_map(digits.a_test))
+    both = np.concatenate([digits.a_test, digits.true_inverse(digits.b_test)])
+    found, expected = (  # each value is a whole number of 128ths
+        np.unique(np.rint(128 * images).reshape(355, -1), axis=0) for images in (both, pairs.a_test)
+    )
+    np.testing.assert_array_equal(found, expected)
+    assert pairs.labels.a_train is pairs.labels.b_train
+    np.testing.assert_array_equal(pairs.labels.a_test, load_digits("test").labels)
+
+
+def test_sides_of_two_lengths_are_no_pairs():
+    one, two = (np.zeros((n, 3, 4, 4), np.float32) for n in (1, 2))
+    assert not Domains("unpaired", one, two, one, one).paired
+    for sides in ((one, two, one, one), (one, one, two, one)):
+        with pytest.raises(ShapeError, match="are no pairs"):
+            Domains("x", *sides, paired=True)
 
 
 # -- two collections ------------------------------------------------------------------------------

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 import minigan as mg
 from minigan.data import rerendered_digits
 from minigan.train import pictures
 from minigan.train.config import CycleGANConfig
-from minigan.train.cyclegan import CycleGANTrainer, distance
+from minigan.train.cyclegan import CycleGANTrainer
+from minigan.train.translating import distance
 from minigan.train.translation import measure_translation
+from minigan.translation_measures import as_map
 
 
 @pytest.fixture
@@ -104,9 +110,35 @@ def test_previews_do_not_disturb_the_game(config):
     expected = play(quiet, 2)
     found = []
     for _ in range(2):
-        assert watched.preview().shape == (36, 3, 16, 16)
+        assert watched.preview().shape == (48, 3, 16, 16)
+        assert watched.triples().shape == (36, 3, 16, 16)
         found += play(watched, 1)
     assert found == expected
+
+
+def test_previews_show_both_ways_and_triples_the_way_back(config):
+    trainer = CycleGANTrainer(config)
+    ab, ba = (as_map(network) for network in (trainer.sampler().ab, trainer.sampler().ba))
+    a, translated, b, back = np.split(trainer.preview(), 4)
+    np.testing.assert_array_equal(a, trainer.domains.a_test[:12])
+    np.testing.assert_array_equal(translated, ab(a))
+    np.testing.assert_array_equal(b, trainer.domains.b_test[:12])
+    np.testing.assert_array_equal(back, ba(b))
+    rows = np.split(trainer.triples(), 6)
+    for got, expected in zip(
+        rows, (a[:6], ab(a[:6]), ba(ab(a[:6])), b[:6], ba(b[:6]), ab(ba(b[:6]))), strict=True
+    ):
+        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5)
+    assert list(trainer.pictures()) == ["step", "triples"]
+
+
+def test_rows_are_as_long_as_there_are_images(config):
+    trainer = CycleGANTrainer(config)
+    few = dataclasses.replace(trainer.domains, a_test=trainer.domains.a_test[:2])
+    trainer.domains = few
+    assert trainer.preview().shape == (8, 3, 16, 16)
+    drawn = [Image.open(io.BytesIO(png)).size for png in trainer.pictures().values()]
+    assert drawn == [(4 * 35, 4 * 69), (4 * 35, 4 * 103)]  # two columns of four and of six rows
 
 
 @pytest.mark.parametrize("loss", CycleGANConfig.options()["loss"].metadata["choices"])

@@ -23,7 +23,7 @@ from minigan.train.config.gans import (
     VAEConfig,
     WGANGPConfig,
 )
-from minigan.train.config.translations import CycleGANConfig
+from minigan.train.config.translations import CycleGANConfig, Pix2PixConfig, TranslationConfig
 
 __all__ = [
     "CONFIGS",
@@ -35,10 +35,12 @@ __all__ = [
     "DCGANConfig",
     "GANConfig",
     "ImagesConfig",
+    "Pix2PixConfig",
     "SNGANConfig",
     "SampledConfig",
     "StyleConfig",
     "ToyConfig",
+    "TranslationConfig",
     "VAEConfig",
     "WGANGPConfig",
     "options_by_recipe",
@@ -54,6 +56,7 @@ CONFIGS: dict[str, type[Config]] = {
         StyleConfig,
         VAEConfig,
         CycleGANConfig,
+        Pix2PixConfig,
         ToyConfig,
     )
 }

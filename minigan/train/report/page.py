@@ -20,7 +20,18 @@ from minigan.train.report.films import film_html, still_html
 from minigan.train.report.gather import Gathered
 from minigan.train.webpage import block, document, shortened, text_html
 
-_TRANSLATING = ("cyclegan", "pix2pix")  # recipes whose runs should have triples
+_CYCLING = ("cyclegan",)  # recipes whose runs should have triples
+
+# What is seen in the pictures: in those of samples by recipe, in the others by their name.
+_SAMPLES = {
+    "cyclegan": "Held-out images of A over their translations, and of B over theirs",
+    "pix2pix": "Held-out images, their translations, and the right answers",
+}
+_PICTURES = {
+    "triples": "Real, translated, and translated back",
+    "truncation": "Truncation: the same latents in every row, psi from 0, the mean image, to 1",
+    "mixing": "Mixed styles: the coarse ones from the left edge, the fine ones from the top",
+}
 
 
 class Section(NamedTuple):
@@ -154,7 +165,8 @@ def _samples(run: Gathered) -> Section:
     if film is None:
         shown = _missing("No pictures of samples yet.")
     else:
-        shown = film_html(film, "Samples of the averaged generator, the same seeds at every step")
+        seeds = "Samples of the averaged generator, the same seeds at every step"
+        shown = film_html(film, _SAMPLES.get(run.config.recipe, seeds))
     if reals is not None:
         shown += still_html(reals, "Real images")
     return Section("samples", "Samples", f'<div class="pictures">{shown}</div>\n')
@@ -166,7 +178,7 @@ def _triples(run: Gathered) -> Iterator[Section]:
     stills = [still_html(p, _caption(n)) for n, p in album.stills.items() if _is_triple(n)]
     if films or stills:
         yield Section("triples", title, f'<div class="rows">{"".join(films + stills)}</div>\n')
-    elif run.config.recipe in _TRANSLATING:
+    elif run.config.recipe in _CYCLING:
         yield Section("triples", title, _missing("No triples in samples/ yet."))
 
 
@@ -175,17 +187,25 @@ def _is_triple(name: str) -> bool:
 
 
 def _caption(name: str) -> str:
-    """Name the triples: "triples-a2b" are those of a2b."""
-    which = name.removeprefix("triples").strip("-_ ")
-    return "Real, translated, and translated back" + (f": {which}" if which else "")
+    """Say what a film or a still shows: "triples-a2b" the triples of a2b."""
+    kind, _, which = name.partition("-")
+    if kind not in _PICTURES:
+        return name
+    return _PICTURES[kind] + (f": {which}" if which else "")
 
 
 def _other_pictures(run: Gathered) -> Iterator[Section]:
     """Show whatever else lies in `samples/`."""
     album = run.album
-    films = [film_html(f, n) for n, f in album.films.items() if n != "step" and not _is_triple(n)]
+    films = [
+        film_html(f, _caption(n))
+        for n, f in album.films.items()
+        if n != "step" and not _is_triple(n)
+    ]
     stills = [
-        still_html(p, n) for n, p in album.stills.items() if n != "reals" and not _is_triple(n)
+        still_html(p, _caption(n))
+        for n, p in album.stills.items()
+        if n != "reals" and not _is_triple(n)
     ]
     if films or stills:
         shown = "".join(films + stills)

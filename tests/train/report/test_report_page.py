@@ -4,7 +4,7 @@ import re
 import pytest
 
 from minigan import __version__
-from minigan.train.config import GANConfig
+from minigan.train.config import CycleGANConfig, GANConfig, Pix2PixConfig, StyleConfig
 from minigan.train.errors import ConfigError
 from minigan.train.report.album import BUDGET
 from minigan.train.report.gather import gather
@@ -115,6 +115,35 @@ def test_a_folder_without_a_good_config_is_no_run(page_of, folder):
     folder.config_file.write_text(GANConfig().to_toml().replace("steps = 1000", "steps = -1"))
     with pytest.raises(ConfigError, match="--steps is -1"):
         page_of(folder)
+
+
+@pytest.mark.parametrize(
+    ("config", "names", "captions", "triples"),
+    [
+        (
+            StyleConfig(),
+            ("step", "truncation", "mixing", "own"),
+            ("the same seeds at every step", "psi from 0, the mean", "Mixed styles", "own, step 5"),
+            False,
+        ),
+        (
+            CycleGANConfig(),
+            ("step", "triples"),
+            ("of A over their translations", "Real, translated, and translated back, step 5"),
+            True,
+        ),
+        (CycleGANConfig(), (), ("No triples in samples/ yet.",), True),
+        (Pix2PixConfig(), ("step",), ("their translations, and the right answers",), False),
+    ],
+)
+def test_pictures_say_what_they_show(page_of, tmp_path, make_png, config, names, captions, triples):
+    folder = RunFolder.create(tmp_path, config)
+    for name in names:
+        (folder.samples / f"{name}-000005.png").write_bytes(make_png(16, 16))
+    page = page_of(folder)
+    for caption in captions:
+        assert caption in page
+    assert ('<section id="triples">' in page) == triples
 
 
 def test_nothing_hostile_becomes_markup(page_of, hostile, tags_of):
