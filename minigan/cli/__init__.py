@@ -8,7 +8,7 @@
     lecture.py   minigan lecture
     check.py     minigan gradcheck, info
     bench.py     minigan bench
-    options.py   command-line options made from the fields of `train/config.py`
+    options.py   command-line options made from the fields of `train/config/`
     tables.py    what is printed as a table
 
 Exit codes: 0 done, 1 failed (one line says why), 2 wrong usage, 130 stopped by Ctrl-C.
