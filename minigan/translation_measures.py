@@ -152,15 +152,20 @@ def train_classifier(images: np.ndarray, labels: np.ndarray, *, steps: int = 500
 
 
 def as_map(network: nn.Module) -> Map:
-    """Return a network of images as a function of arrays, in evaluation mode, without recording."""
+    """Return a network of images as a function of arrays, in evaluation mode, without recording.
+
+    Arrays are on the host; the network may be on any device.
+    """
 
     def apply(images: np.ndarray) -> np.ndarray:
         was_training = network.training
+        device = next((p.device for p in network.parameters()), "cpu")
         network.eval()
         starts = range(0, len(images), _CHUNK)
         try:
             with no_grad():
-                parts = [network(tensor(images[i : i + _CHUNK])).numpy() for i in starts]
+                chunks = (tensor(images[i : i + _CHUNK], device=device) for i in starts)
+                parts = [network(chunk).numpy() for chunk in chunks]
         finally:
             network.train(was_training)
         return np.concatenate(parts)

@@ -9,6 +9,7 @@ import minigan as mg
 from minigan import translation_measures as measures
 from minigan.data import rerendered_digits
 from minigan.errors import ShapeError
+from minigan.testing.cupy_double import cupy_double
 
 
 @pytest.fixture(scope="module")
@@ -143,3 +144,13 @@ def test_a_network_as_a_map_is_evaluated_and_left_as_it_was(rng, training):
     np.testing.assert_allclose(out, images / np.sqrt(1 + network.eps), rtol=1e-6)
     assert network.training is training
     np.testing.assert_array_equal(network.running_mean.numpy(), [0, 0])
+
+
+def test_a_network_on_another_device_is_a_function_of_host_arrays_too():
+    network = mg.nn.Conv2d(3, 3, 1)
+    images = np.random.default_rng(0).normal(size=(2, 3, 4, 4)).astype(np.float32)
+    expected = measures.as_map(network)(images)
+    with cupy_double():
+        found = measures.as_map(network.to("cuda"))(images)
+    assert type(found) is np.ndarray
+    np.testing.assert_allclose(found, expected, atol=1e-6)

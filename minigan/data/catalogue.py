@@ -63,6 +63,7 @@ PAIRED: dict[str, Callable[[], Domains]] = {
 _EXPECTED = (
     "expected MNIST's IDX files, CIFAR-10's data_batch_1.bin ..., or PNG, JPEG or WebP pictures"
 )
+_TESTS = ("testA", "testB", "test")  # folders that hold a test part of two domains
 _SHOWN = 5  # names from a folder in an error
 
 
@@ -146,9 +147,9 @@ def open_pair(spec: str | Path, *, paired: bool = False, size: int | None = None
     if not paired and Path(spec).is_dir() and find_mnist(Path(spec)):
         return _with_digits(spec)
     train = open_domains(spec, part="train", paired=paired, size=size)
-    try:
+    if any((Path(spec) / name).is_dir() for name in _TESTS):
         test = open_domains(spec, part="test", paired=paired, size=size)
-    except DataError:
+    else:
         train, test = _last_fifth(train, spec)
     parts = (side.images for pair in (train, test) for side in (pair.a, pair.b))
     return Domains(Path(spec).name, *parts, paired=paired)

@@ -250,3 +250,14 @@ def test_a_folder_of_mnist_is_a_domain_beside_the_digits(mnist, tmp_path):
     expected = np.delete(np.arange(40), np.s_[4::5]) / 127.5 - 1  # every fifth is held out
     np.testing.assert_allclose(domains.a_train[:, 0, 8, 8], expected, atol=1e-6)
     np.testing.assert_array_equal(domains.labels.a_test, [4, 9] * 4)
+
+
+def test_a_test_part_that_is_damaged_is_not_replaced_in_silence(tmp_path):
+    for folder in ("trainA", "trainB", "testA", "testB"):
+        for i in range(5):
+            paint(tmp_path / folder / f"{i}.png", (40 * i, 0, 0))
+    assert len(open_pair(tmp_path).a_test) == 5
+    for path in (tmp_path / "testB").iterdir():
+        path.write_bytes(b"no picture")
+    with pytest.raises(DataError, match="testB"):
+        open_pair(tmp_path)

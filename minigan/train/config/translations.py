@@ -73,7 +73,7 @@ class Pix2PixConfig(TranslationConfig):
     """
 
     about: ClassVar[str] = "a U-Net from digits to the same re-rendered, paired; L1 and a judge"
-    takes: ClassVar[str] = "2 to 4 min"
+    takes: ClassVar[str] = "1 to 2 min"
     paired: ClassVar[bool] = True
 
     recipe: str = named("pix2pix")
