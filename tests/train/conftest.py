@@ -1,8 +1,10 @@
 """Runs small enough for tests: a few steps of tiny networks."""
 
+import functools
+
 import pytest
 
-from minigan.train import pictures
+from minigan.train import pictures, quality, translation
 from minigan.train.config import GANConfig
 from minigan.train.records import TIMES, read_records
 
@@ -25,6 +27,15 @@ def config():
 def quick_curves(monkeypatch):
     """Write the losses themselves in the place of their picture, which takes longer than a step."""
     monkeypatch.setattr(pictures, "losses_png", lambda records, levels: repr(records).encode())
+
+
+@pytest.fixture
+def quick_figures(monkeypatch):
+    """Train the judges of the figures for one step alone."""
+    monkeypatch.setattr(quality, "_JUDGE_STEPS", 1)
+    monkeypatch.setattr(quality, "_SETTLING", 1)
+    classifier = functools.partial(translation.train_classifier, steps=1)
+    monkeypatch.setattr(translation, "train_classifier", classifier)
 
 
 @pytest.fixture

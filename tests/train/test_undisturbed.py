@@ -8,7 +8,7 @@ from rich.console import Console
 
 import minigan as mg
 from minigan import nn
-from minigan.train import loop, quality
+from minigan.train import loop
 from minigan.train.config import CONFIGS
 from minigan.train.gan import GANTrainer
 from minigan.train.records import read_records
@@ -21,12 +21,6 @@ VARIANTS = [
     *[(recipe, {}) for recipe in CONFIGS],
     ("digits", {"spectral_norm": True}),
 ]
-
-
-@pytest.fixture
-def quick_figures(monkeypatch):
-    monkeypatch.setattr(quality, "_JUDGE_STEPS", 1)
-    monkeypatch.setattr(quality, "_SETTLING", 1)
 
 
 def play(trainer, folder):
