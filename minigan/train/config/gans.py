@@ -87,7 +87,7 @@ class WGANGPConfig(GANConfig):
     """
 
     about: ClassVar[str] = "a Wasserstein GAN with gradient penalty, five critic steps"
-    takes: ClassVar[str] = "2 to 4 min"
+    takes: ClassVar[str] = "3 to 5 min"
 
     recipe: str = named("wgan-gp")
     lr: float = GANConfig.like("lr", 5e-4)
@@ -108,7 +108,7 @@ class SNGANConfig(AdversarialConfig, ImagesConfig):
     """
 
     about: ClassVar[str] = "residual networks, spectral norm on D, hinge loss"
-    takes: ClassVar[str] = "3 to 5 min"
+    takes: ClassVar[str] = "2 to 5 min"
 
     recipe: str = named("sngan")
     steps: int = AdversarialConfig.like("steps", 2000)
@@ -127,7 +127,7 @@ class StyleConfig(AdversarialConfig, ImagesConfig):
     """The options of the recipe "style": StyleGAN's pair for small images (arXiv:1812.04948)."""
 
     about: ClassVar[str] = "a generator by style: mapping, noise, AdaIN, mixing; R1"
-    takes: ClassVar[str] = "3 to 5 min"
+    takes: ClassVar[str] = "2 to 4 min"
 
     recipe: str = named("style")
     steps: int = AdversarialConfig.like("steps", 2000)
@@ -163,7 +163,7 @@ class ToyConfig(AdversarialConfig):
     """The options of the recipe "toy": a GAN of points in the plane, whose modes can be counted."""
 
     about: ClassVar[str] = "a GAN in the plane, on a ring of 8 Gaussians: its modes are counted"
-    takes: ClassVar[str] = "1 min"
+    takes: ClassVar[str] = "half a min"
 
     recipe: str = named("toy")
     data: str = option("ring", "A distribution in the plane", choices=tuple(TOYS))
