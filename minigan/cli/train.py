@@ -21,7 +21,6 @@ from minigan.train.config import (
     CONFIGS,
     DEFAULT,
     Config,
-    ImagesConfig,
     SampledConfig,
     StyleConfig,
 )
@@ -187,13 +186,16 @@ def _play(trainer: Trainer, folder: RunFolder) -> None:
 def _to_see(folder: RunFolder, config: Config) -> str:
     """Say how to look at what a run has learned."""
     if isinstance(config, SampledConfig):
-        return f"draw with `minigan sample {folder.path} --seeds 0-63`"
+        return f"draw with `minigan sample {folder.path} --seeds 0-{config.shown - 1}`"
     return f"see {folder.samples / 'latest.png'}, or `minigan report {folder.path}`"
 
 
 def sample(
     run: RunArgument,
-    seeds: Annotated[str, typer.Option("--seeds", help="Like 0-63 or 3,7,10-12.")] = "0-63",
+    seeds: Annotated[
+        str | None,
+        typer.Option("--seeds", help="Like 0-63 or 3,7,10-12 [default: those of the previews]."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="The PNG file [default: RUN/grid.png].")
     ] = None,
@@ -210,10 +212,10 @@ def sample(
     ] = None,
     at: AtOption = "last",
 ) -> None:
-    """Draw a grid of samples: a seed names an image, whatever else is drawn."""
+    """Draw a picture of samples: a seed names a sample, whatever else is drawn."""
     from minigan.train import loop
 
-    chosen = parse_seeds(seeds)
+    given = None if seeds is None else parse_seeds(seeds)
     folder = RunFolder.open(run)
     if not isinstance(folder.config(), SampledConfig):
         raise ConfigError(
@@ -224,12 +226,12 @@ def sample(
     target = out or folder.path / "grid.png"
     _check_picture(target)
     generator, config, step = loop.load_generator(folder, at=at, tell=print)
+    chosen = range(config.shown) if given is None else given
     with blas_threads(config.threads):
         images = images_of(generator, latents(chosen, config.latent), **options)
     draw = loop.TRAINERS[type(config)].draw
     write_atomic(target, draw(images, config, columns=columns, scale=scale))
-    what = "images" if isinstance(config, ImagesConfig) else "points"
-    print(f"{target}: {len(chosen)} {what} of step {step}")
+    print(f"{target}: {len(chosen)} {config.makes} of step {step}")
 
 
 def _psi(psi: float, config: Config) -> float:
@@ -253,7 +255,8 @@ def evaluate(
     folder = RunFolder.open(run)
     with folder.locked():
         generator, config, step = loop.load_generator(folder, at=at, tell=print)
-        count = samples if samples is not None else config.eval_samples or 2000
+        usual = config.eval_samples or config.options()["eval_samples"].default
+        count = samples if samples is not None else usual
         if count < 100:
             raise ConfigError(f"--samples is {count}: must be at least 100")
         with blas_threads(config.threads):

@@ -73,7 +73,7 @@ def make_trainer(config: Config) -> Trainer:
 
 def begin(trainer: Trainer, folder: RunFolder) -> None:
     """Draw what a new run starts from: real images, and the untrained generator's."""
-    reals = trainer.reals(len(trainer.preview_seeds))
+    reals = trainer.reals(trainer.config.shown)
     write_atomic(folder.samples / "reals.png", trainer.draw(reals, trainer.config))
     if trainer.config.preview_every:
         draw_preview(trainer, folder)
@@ -148,7 +148,9 @@ def run(trainer: Trainer, folder: RunFolder, console: Console, *, hook: Hook | N
     once. `Diverged` leaves the last good checkpoint as it is.
     """
     config = trainer.config
-    clock = Throughput(trainer.step_count, config.batch_size, before=_seconds_so_far(folder))
+    clock = Throughput(
+        trainer.step_count, config.batch_size, before=_seconds_so_far(folder), makes=config.makes
+    )
     with (
         listening() as stop,
         showing(console, clock, config.steps) as show,

@@ -25,11 +25,13 @@ _NARROWEST = 70  # columns of a terminal in which the bar still has room
 class Throughput:
     """Images a second since the start of this process's part of the run.
 
-    `before`: the seconds that the parts before it took.
+    `before`: the seconds that the parts before it took; `makes`: what to call the images.
     """
 
-    def __init__(self, first_step: int, images_a_step: int, *, before: float = 0.0) -> None:
-        self.first, self.images, self.before = first_step, images_a_step, before
+    def __init__(
+        self, first_step: int, images_a_step: int, *, before: float = 0.0, makes: str = "images"
+    ) -> None:
+        self.first, self.images, self.before, self.makes = first_step, images_a_step, before, makes
         self.start = time.perf_counter()
 
     def rate(self, step: int) -> float:
@@ -67,7 +69,7 @@ def showing(console: Console, clock: Throughput, total: int) -> Iterator[Show]:
         task = progress.add_task("", total=total, completed=clock.first, text="")
 
         def show(step: int, losses: Mapping[str, float]) -> None:
-            progress.update(task, completed=step, text=_text(losses, clock.rate(step)))
+            progress.update(task, completed=step, text=_text(losses, clock, step))
 
         yield show
 
@@ -87,7 +89,7 @@ def _plain_lines(console: Console, clock: Throughput, total: int) -> Show:
 
     def show(step: int, losses: Mapping[str, float]) -> None:
         if step % every == 0 or step == total:
-            text = _text(losses, clock.rate(step))
+            text = _text(losses, clock, step)
             say(console, f"step {step}/{total}  {text}  {clock.left(step, total):.0f} s left")
 
     return show
@@ -98,5 +100,5 @@ def losses_text(losses: Mapping[str, float]) -> str:
     return "  ".join(f"{_SHORT.get(name, name)} {value:.3f}" for name, value in losses.items())
 
 
-def _text(losses: Mapping[str, float], rate: float) -> str:
-    return f"{losses_text(losses)}  {rate:.0f} images/s"
+def _text(losses: Mapping[str, float], clock: Throughput, step: int) -> str:
+    return f"{losses_text(losses)}  {clock.rate(step):.0f} {clock.makes}/s"

@@ -27,7 +27,6 @@ _CHUNK = 250  # samples a forward pass
 class ToyTrainer(GANTrainer):
     """G and D of points (N, 2); a step's losses are those of `GANTrainer`."""
 
-    preview_seeds = range(1000)
     remedy = "try a lower --lr or a higher --gamma"
     key_figure = ("generator", "distance")
 
@@ -43,7 +42,7 @@ class ToyTrainer(GANTrainer):
 
     def preview(self) -> np.ndarray:
         """Return the points of seeds 0 to 999: (1000, 2), as the networks see them."""
-        z = latents(self.preview_seeds, self.config.latent)
+        z = latents(range(self.config.shown), self.config.latent)
         return images_of(self.sampler(), z, chunk=_CHUNK, device=self.config.device)
 
     @classmethod

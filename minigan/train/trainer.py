@@ -45,7 +45,6 @@ class Trainer:
     """
 
     shape: Shape  # of the images, noted in checkpoints
-    preview_seeds = range(64)
     remedy = "try a lower --lr"  # what to do about a loss that is not finite
     key_figure = ("generator", "frechet")  # where in a report it stands; the smaller, the better
 
@@ -101,7 +100,7 @@ class Trainer:
 
         Always of the same seeds, those that `minigan sample --seeds 0-63` draws.
         """
-        z = latents(self.preview_seeds, self.config.latent)
+        z = latents(range(self.config.shown), self.config.latent)
         return images_of(self.sampler(), z, device=self.config.device)
 
     def pictures(self) -> dict[str, bytes]:

@@ -25,6 +25,8 @@ class Config:
 
     about: ClassVar[str]
     takes: ClassVar[str]
+    makes: ClassVar[str] = "images"  # what its samples are
+    shown: ClassVar[int] = 64  # samples in a preview: those of seeds 0, 1, ...
 
     recipe: str  # each class gives its own
     data: str = option("digits", "The dataset: digits, stacked-digits, a file or a folder")

@@ -163,12 +163,15 @@ class ToyConfig(AdversarialConfig):
     """The options of the recipe "toy": a GAN of points in the plane, whose modes can be counted."""
 
     about: ClassVar[str] = "a GAN in the plane, on a ring of 8 Gaussians: its modes are counted"
-    takes: ClassVar[str] = "half a min"
+    takes: ClassVar[str] = "1 min"
+    makes: ClassVar[str] = "points"
+    shown: ClassVar[int] = 1000
 
     recipe: str = named("toy")
     data: str = option("ring", "A distribution in the plane", choices=tuple(TOYS))
-    steps: int = AdversarialConfig.like("steps", 3000)
-    schedule_steps: int = AdversarialConfig.like("schedule_steps", 3000)
+    steps: int = AdversarialConfig.like("steps", 6000)
+    schedule_steps: int = AdversarialConfig.like("schedule_steps", 6000)
+    preview_every: int = AdversarialConfig.like("preview_every", 200)
     batch_size: int = AdversarialConfig.like("batch_size", 256)
     lr: float = AdversarialConfig.like("lr", 3e-3)
     lr_decay_from: float = AdversarialConfig.like("lr_decay_from", 0.25)

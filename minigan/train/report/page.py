@@ -97,7 +97,7 @@ def _facts(run: Gathered) -> Iterator[tuple[str, str, str]]:
         yield (
             "trained for",
             _duration(timing["seconds"].values[-1]),
-            f"{_count(rates[-1])} images/s",
+            f"{_count(rates[-1])} {config.makes}/s",
         )
     if run.quality is not None and (figure := first_figure(run.quality)):
         yield figure
@@ -168,7 +168,7 @@ def _samples(run: Gathered) -> Section:
         seeds = "Samples of the averaged generator, the same seeds at every step"
         shown = film_html(film, _SAMPLES.get(run.config.recipe, seeds))
     if reals is not None:
-        shown += still_html(reals, "Real images")
+        shown += still_html(reals, f"Real {run.config.makes}")
     return Section("samples", "Samples", f'<div class="pictures">{shown}</div>\n')
 
 
