@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from minigan import losses, nn
-from minigan.data import Batches, stream
+from minigan.data import stream
 from minigan.models import ImagePool
 from minigan.optim import Adam
 from minigan.tensor import Tensor
@@ -77,11 +77,8 @@ class CycleGANTrainer(TranslationTrainer):
         super().__init__(config, g, [self.adam_g, self.adam_d])
 
     def make_batches(self) -> Pairs:
-        domains, config = self.domains, self.config
-        options = {"batch_size": config.batch_size, "seed": config.seed}
         return Pairs(
-            Batches(domains.a_train, **options, purpose="order of A"),
-            Batches(domains.b_train, **options, purpose="order of B"),
+            self.side(self.domains.a_train, of=" of A"), self.side(self.domains.b_train, of=" of B")
         )
 
     def preview(self) -> np.ndarray:

@@ -13,7 +13,7 @@ for their median, which is blurred, and D for one of them.
 
 G translates a batch once: D learns from what came out, then G from what the new D says of it.
 
-Letters: N batch, C, H, W image, j jitter.
+Letters: N batch, C, H, W image.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 
 from minigan import losses
-from minigan.data import Augmented, Batches, resize
 from minigan.ops import concatenate
 from minigan.tensor import Tensor
 from minigan.train.config import Pix2PixConfig
@@ -66,14 +65,7 @@ class Pix2PixTrainer(TranslationTrainer):
 
     def make_batches(self) -> Pairs:
         """Return the pairs: the same images on both sides, cut and mirrored alike."""
-        return Pairs(self._side(self.domains.a_train), self._side(self.domains.b_train))
-
-    def _side(self, images: np.ndarray) -> Augmented:
-        """Return one side: what is drawn depends on seed and step, so the other draws the same."""
-        config, size = self.config, images.shape[-1]
-        larger = resize(images, size + config.jitter)  # (N, C, H, W) -> (N, C, H + j, W + j)
-        batches = Batches(larger, batch_size=config.batch_size, seed=config.seed)
-        return Augmented(batches, seed=config.seed, crop=size, flip=config.flip)
+        return Pairs(self.side(self.domains.a_train), self.side(self.domains.b_train))
 
     def preview(self) -> np.ndarray:
         """Return three rows: of A, their translations, and the right answers: (N, C, H, W)."""

@@ -1,6 +1,6 @@
 """What the trainers of translations share: two domains, their batches and pictures, D's part.
 
-Letters: N batch, C, H, W image; h, w a discriminator's map.
+Letters: N batch, C, H, W image; j jitter; h, w a discriminator's map.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from minigan import losses, nn
-from minigan.data import Domains
+from minigan.data import Augmented, Batches, Domains, resize
 from minigan.data.transforms import Indexed
 from minigan.tensor import Tensor
 from minigan.train.pictures import grid_png
@@ -37,6 +37,20 @@ class TranslationTrainer(Trainer):
         a, b = self.domains.a_test, self.domains.b_test
         count = min(count, len(a), len(b))
         return a[:count], b[:count]
+
+    def side(self, images: np.ndarray, of: str = "") -> Augmented:
+        """Return the batches of one domain, cut and mirrored at random as the config says.
+
+        What is drawn depends on seed, step and `of`: two sides with the same are paired one by one.
+        """
+        config, size = self.config, images.shape[-1]
+        larger = resize(images, size + config.jitter)  # (N, C, H, W) -> (N, C, H + j, W + j)
+        batches = Batches(
+            larger, batch_size=config.batch_size, seed=config.seed, purpose=f"order{of}"
+        )
+        return Augmented(
+            batches, seed=config.seed, crop=size, flip=config.flip, purpose=f"augment{of}"
+        )
 
     def pictures(self) -> dict[str, bytes]:
         return {"step": grid_png(self.preview(), columns=len(self.held_out()[0]))}

@@ -90,7 +90,23 @@ def test_each_player_moves_in_its_own_step_alone(config):
 def test_the_domains_have_orders_of_their_own(config):
     trainer = CycleGANTrainer(config)
     pairs = trainer.batches
-    assert not np.array_equal(pairs.a.indices(0), pairs.b.indices(0))
+    assert not np.array_equal(pairs.a.batches.indices(0), pairs.b.batches.indices(0))
+
+
+def test_unpaired_sides_are_cut_and_mirrored_each_by_itself(config):
+    """With the very same images on both sides, what is drawn for one is not drawn for the other."""
+    plain = CycleGANTrainer(config.replace(batch_size=40))
+    images = plain.domains.a_train[:40]
+    trainer = CycleGANTrainer(config.replace(batch_size=40, jitter=4, flip=True))
+    a, b = (trainer.side(images, of=of).at(0) for of in (" of A", " of B"))
+    again = trainer.side(images, of=" of A").at(0)
+    assert a.shape == images.shape
+    np.testing.assert_array_equal(a, again)
+    assert not np.array_equal(np.sort(a.sum(axis=(1, 2, 3))), np.sort(b.sum(axis=(1, 2, 3))))
+    np.testing.assert_array_equal(
+        plain.side(images, of=" of A").at(0),
+        images[plain.side(images, of=" of A").batches.indices(0)],
+    )
 
 
 def test_four_and_four_steps_are_eight_with_pools_and_all(config):

@@ -35,6 +35,10 @@ class TranslationConfig(Config):
     )
     adversarial: float = option(2.0, "Weight of the generators' adversarial loss", low=0, high=1e6)
     layers: int = option(2, "Strided layers of a discriminator", low=1, high=6)
+    jitter: int = option(
+        0, "Pixels to enlarge images by, before a random cut of the old size", low=0, high=256
+    )
+    flip: bool = option(False, "Mirror half of the images")
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,3 @@ class Pix2PixConfig(TranslationConfig):
     norm_d: str = option(
         "none", "Norm of the discriminator's layers", choices=("none", "batch", "instance")
     )
-    jitter: int = option(
-        0, "Pixels to enlarge pairs by, before a random cut of the old size", low=0, high=256
-    )
-    flip: bool = option(False, "Mirror half of the pairs")
