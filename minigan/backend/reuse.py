@@ -25,7 +25,7 @@ import numpy as np
 
 from minigan.backend.columns import Array
 
-MOST_BYTES = 128 << 20
+MOST_BYTES = 64 << 20
 
 # make(fresh) transforms a kernel: into memory of its own if `fresh`, else into scratch memory.
 Make = Callable[[bool], Array]
