@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # it imports what draws, and most commands draw nothing
     from minigan.train.overview import Summary
 
 _WIDTH = 70  # columns of the report: a narrower terminal breaks its lines, rich would empty them
+_MOST_CLASSES = 20  # that are listed one by one
 _WIDE = 120  # columns of a list of runs
 
 _ROWS: tuple[tuple[str, Callable[[Figures], str]], ...] = (
@@ -33,7 +34,7 @@ _ROWS: tuple[tuple[str, Callable[[Figures], str]], ...] = (
     ("sliced Wasserstein, pixels", lambda f: f"{f.sliced:.4f}"),
     ("diversity, 1 - MS-SSIM", lambda f: f"{f.diversity:.3f}"),
     ("reverse KL of classes, nats", lambda f: f"{f.reverse_kl:.4f}"),
-    (f"classes covered (>= {COVERED:.0%})", lambda f: str(f.covered)),
+    ("classes covered (share >= {least:.2g}%)", lambda f: str(f.covered)),
     ("smallest share", lambda f: f"{f.smallest_share:.1%}"),
 )
 
@@ -136,16 +137,20 @@ def _print_images(console: Console, report: Report) -> None:
     for name in ("real (floor)", "generator", "untrained"):
         table.add_column(name, justify="right")
     figures = (report.floor, report.generator, report.untrained)
+    classes = len(report.floor.shares)
     for name, show in _ROWS:
-        table.add_row(name, *(show(f) for f in figures))
-    for k in range(len(report.floor.shares)):
+        named = name.format(least=100 * COVERED / classes)
+        table.add_row(named, *(show(f) for f in figures))
+    for k in range(classes if 1 < classes <= _MOST_CLASSES else 0):
         table.add_row(f"share of class {k}", *(f"{f.shares[k]:.1%}" for f in figures))
     console.print(table)
+    judge = f"judged by a classifier with {report.accuracy:.1%} accuracy on the held-out images"
+    if classes == 1:
+        judge = "judged by an untrained network, as the data has no classes"
     console.out(
-        f"{report.samples} samples, judged by a classifier with {report.accuracy:.1%} accuracy on "
-        "the held-out images;\nFrechet distance to recall are in its penultimate features, all "
-        f"but the classes\nare of {report.compared} images in each column; what is nearest to the "
-        "floor is best",
+        f"{report.samples} samples, {judge};\nFrechet distance to recall are in its penultimate "
+        f"features, all but the classes\nare of {report.compared} images in each column; what is "
+        "nearest to the floor is best",
         highlight=False,
     )
 

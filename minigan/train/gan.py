@@ -32,6 +32,7 @@ from minigan.penalties import gradient_penalty, r1
 from minigan.tensor import Tensor
 from minigan.train.config import AdversarialConfig
 from minigan.train.norms import Norms, norms_of
+from minigan.train.quality import check_measurable
 from minigan.train.recipes import build_networks, build_optimizer, shape_of, training_images
 from minigan.train.trainer import Trainer
 
@@ -52,6 +53,7 @@ class GANTrainer(Trainer):
         """Open the data: what `make_batches` divides, and its shape."""
         self.images = training_images(config)
         self.shape = shape_of(self.images)
+        check_measurable(config)
 
     def _losses(self, t: int) -> dict[str, float]:
         """Step number t: the last of D's losses, and G's."""

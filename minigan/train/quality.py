@@ -18,7 +18,7 @@ import numpy as np
 
 import minigan as mg
 from minigan import metrics
-from minigan.data import Batches, Dataset, drawing_from, stream
+from minigan.data import Batches, DataError, Dataset, drawing_from, stream
 from minigan.losses import cross_entropy
 from minigan.models import Classifier
 from minigan.nn import Module
@@ -27,7 +27,7 @@ from minigan.train.config import ImagesConfig
 from minigan.train.recipes import Shape, build_generator, real_images, shape_of
 from minigan.train.sample import images_of
 
-COVERED = 0.03  # a class counts as covered from this share of the samples
+COVERED = 0.3  # of an even share: from there on a class counts as covered, 3% of ten classes
 NEAREST = 3  # neighbours that precision and recall look at
 
 _JUDGE_STEPS, _JUDGE_BATCH, _JUDGE_RATE = 500, 64, 1e-3
@@ -120,7 +120,7 @@ class Judge:
         return Figures(
             frechet=metrics.frechet_distance(features, self.features),
             reverse_kl=metrics.reverse_kl(shares, self.shares),
-            covered=metrics.class_coverage(shares, at_least=COVERED),
+            covered=metrics.class_coverage(shares, at_least=COVERED / self.classes),
             shares=tuple(shares.tolist()),
             kid=kid.value,
             kid_error=kid.standard_error,
@@ -148,7 +148,7 @@ def evaluate(generator: Any, config: ImagesConfig) -> Report:
     CPU, a few seconds, always the same way.
     """
     train = real_images(config, "train")
-    judge = Judge(train, _some(real_images(config, "test")), steps=_JUDGE_STEPS)
+    judge = Judge(train, _some(held_out(config)), steps=_JUDGE_STEPS)
     floor = _some(train)
     z = stream(config.seed, "latents of the figures").normal((config.eval_samples, config.latent))
     compared = min(len(floor.images), config.eval_samples)
@@ -165,6 +165,24 @@ def evaluate(generator: Any, config: ImagesConfig) -> Report:
         generator=drawn_by(generator),
         untrained=drawn_by(untrained(config, shape_of(train.images))),
     )
+
+
+def check_measurable(config: ImagesConfig) -> None:
+    """Raise `DataError` before a training begins at whose end there could be no figures."""
+    if config.eval_samples:
+        held_out(config)
+
+
+def held_out(config: ImagesConfig) -> Dataset:
+    """Return the held-out images, or raise `DataError` where they are too few for the figures."""
+    data = real_images(config, "test")
+    if len(data.images) <= NEAREST:
+        raise DataError(
+            f"{config.data}: {len(data.images)} images are held out, the figures need "
+            f"{NEAREST + 1}: give more images (of each class every fifth is held out), or "
+            "--eval-samples 0"
+        )
+    return data
 
 
 def _some(data: Dataset) -> Dataset:

@@ -13,6 +13,7 @@ from typing import Any
 from minigan.data import stream
 from minigan.train.config import VAEConfig
 from minigan.train.norms import Norms, norms_of
+from minigan.train.quality import check_measurable
 from minigan.train.recipes import build_networks, build_optimizer, shape_of, training_images
 from minigan.train.trainer import Trainer
 
@@ -27,6 +28,7 @@ class VAETrainer(Trainer):
     def __init__(self, config: VAEConfig) -> None:
         self.images = training_images(config)
         self.shape = shape_of(self.images)
+        check_measurable(config)
         (self.vae,) = build_networks(config, self.shape)
         self.adam = build_optimizer(config, self.vae)
         super().__init__(config, self.vae.generator, [self.adam])

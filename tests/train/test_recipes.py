@@ -2,6 +2,7 @@ import gzip
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import minigan as mg
 from minigan import losses
@@ -14,7 +15,7 @@ from minigan.models import (
     StyleDiscriminator,
     StyleGenerator,
 )
-from minigan.train import loop
+from minigan.train import loop, quality
 from minigan.train.config import (
     CONFIGS,
     AdversarialConfig,
@@ -23,6 +24,7 @@ from minigan.train.config import (
     StyleConfig,
     WGANGPConfig,
 )
+from minigan.train.errors import ConfigError
 from minigan.train.recipes import (
     build_generator,
     build_networks,
@@ -254,6 +256,47 @@ def test_images_that_are_too_large_are_refused(tmp_path):
     file.write_bytes(idx(np.zeros((10, 300, 300))))
     with pytest.raises(DataError, match="images of 300 x 300 are too large: give --size"):
         training_images(GANConfig(data=str(file)))
+
+
+def pictures_in(folder, count):
+    rng = np.random.default_rng(0)
+    for i in range(count):
+        pixels = rng.integers(0, 256, (16, 16, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+    return str(folder)
+
+
+@pytest.mark.parametrize("recipe", ["digits", "vae-digits", "style"])
+def test_too_few_images_for_the_figures_are_refused_before_the_training(tmp_path, recipe):
+    config = CONFIGS[recipe](data=pictures_in(tmp_path, 9), width=2, batch_size=4)
+    with pytest.raises(DataError, match="1 images are held out, the figures need 4: give more"):
+        loop.make_trainer(config)
+    trainer = loop.make_trainer(config.replace(eval_samples=0))
+    assert np.isfinite(list(trainer.step().values())).all()
+
+
+def test_images_without_classes_are_measured_and_that_is_said(tmp_path, capsys, monkeypatch):
+    data, out = pictures_in(tmp_path, 20), str(tmp_path / "runs")
+    tiny = ("--width=2", "--batch-size=4", "--steps=1", "--eval-samples=100")
+    assert run(["train", "--data", data, "--out", out, *tiny]) == 0
+    said = capsys.readouterr().out
+    assert "judged by an untrained network, as the data has no classes" in said
+    assert "share of class" not in said
+
+
+def test_a_thousand_classes_are_not_listed(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(quality, "_JUDGE_STEPS", 1)
+    tiny = ("--width=2", "--batch-size=4", "--steps=1", "--eval-samples=100")
+    assert run(["train", "--data=stacked-digits", "--out", str(tmp_path), *tiny]) == 0
+    said = capsys.readouterr().out
+    assert "classes covered (share >= 0.03%)" in said
+    assert "share of class" not in said
+
+
+def test_groups_of_the_minibatch_deviation_divide_the_batch():
+    with pytest.raises(ConfigError, match="--minibatch-std is 3: --batch-size 8 is no multiple"):
+        StyleConfig(batch_size=8, minibatch_std=3)
+    assert StyleConfig(batch_size=8, minibatch_std=64).minibatch_std == 64  # one group
 
 
 # -- prefetching ----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from minigan.data.toy import TOYS
 from minigan.losses import LOSSES
 from minigan.models.vae import LIKELIHOODS
 from minigan.train.config.base import ImagesConfig, SampledConfig, named
+from minigan.train.errors import ConfigError
 from minigan.train.options import option
 
 
@@ -142,6 +143,14 @@ class StyleConfig(AdversarialConfig, ImagesConfig):
     minibatch_std: int = option(
         0, "Group in which D sees how varied images are; 0 is none", low=0, high=65536
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        group = min(self.minibatch_std, self.batch_size)
+        if group and self.batch_size % group:
+            raise ConfigError(
+                f"--minibatch-std is {group}: --batch-size {self.batch_size} is no multiple of it"
+            )
 
 
 @dataclass(frozen=True)
